@@ -1,0 +1,191 @@
+"""The command line: every flag is an argument of the task's, the MLP's or the Trainer's constructor, or one of four."""
+
+import argparse
+import difflib
+import inspect
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import jsonargparse
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch import Trainer
+
+from litmlp.errors import UsageError
+from litmlp.mlp import MLP
+from litmlp.processes import default_devices
+from litmlp.runs import Run, read_yaml
+from litmlp.tasks import TASKS
+
+FROM_THE_TASK = {"task", "sample_shape", "outputs", "loss", "classes"}
+TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
+MAY_CHANGE = {"data_dir"}
+RUN_VARIABLE = "LITMLP_RUN"  # hands the run's folder to the processes that the Trainer starts
+
+
+class Command(NamedTuple):
+    """What the command line says.
+
+    Attributes:
+        settings: the value of every flag.
+        text: the settings as YAML, for the run's config.yaml.
+        run: the run that ``--run`` or ``--resume`` names; None for a new one without a name.
+        resume_from: the checkpoint that ``--resume`` names, if it isn't the whole run.
+        stored: the settings that the run was made with; None if it is new.
+    """
+
+    settings: Namespace
+    text: str
+    run: Run | None
+    resume_from: Path | None
+    stored: dict[str, Any] | None
+
+    @property
+    def logs(self) -> Path:
+        """Where runs land."""
+        return logs_folder(self.settings.default_root_dir)
+
+    def arguments(self, constructor: Callable[..., Any]) -> dict[str, Any]:
+        """The settings that are the constructor's arguments."""
+        names = inspect.signature(constructor).parameters
+        return {name: value for name, value in vars(self.settings).items() if name in names}
+
+
+def logs_folder(default_root_dir: str | None) -> Path:
+    """Where runs land."""
+    return Path(default_root_dir or ".") / "lightning_logs"
+
+
+def read_command(argv: list[str]) -> Command:
+    """Read the command line, in two passes: the first finds the task, the second reads the flags that it has.
+
+    Raises:
+        UsageError: if a flag or a value is wrong, or contradicts the run that it names.
+        Failure: if a file that is named can't be read.
+    """
+    first = first_pass(argv)
+    config = read_yaml(Path(first.config)) if first.config else {}
+    task = first.task or config.get("task")
+    logs = logs_folder(first.default_root_dir or config.get("default_root_dir"))
+    run = named_run(first, task, logs)
+    stored = run.read_config() if run is not None and run.config.is_file() else None
+    if run is not None and stored is not None:
+        argv = ["--config", str(run.config), *argv]
+        task = task or stored["task"]
+    task = task or "digits"
+    if task not in TASKS:
+        raise UsageError(f"--task {task}: there is no such task; there are {', '.join(TASKS)}")
+    parser = make_parser(task)
+    try:
+        parsed = parser.parse_args(argv)
+    except jsonargparse.ArgumentError as error:
+        raise UsageError(explain(str(error), parser)) from None
+    for name in ("config", "run", "resume"):
+        parsed.pop(name, None)
+    parsed.task = task
+    if parsed.max_epochs is None:
+        raise UsageError("--max_epochs null: give a number of epochs, or -1 to train until it is stopped")
+    if parsed.max_epochs < 1 and parsed.max_epochs != -1:
+        raise UsageError(f"--max_epochs {parsed.max_epochs}: must be at least 1, or -1 to train until it is stopped")
+    text = parser.dump(parsed, skip_validation=True)
+    if run is not None and stored is not None:
+        check_contradictions(yaml.safe_load(text), stored, run, task)
+    path = Path(first.resume) if first.resume else None
+    resume_from = path if path is not None and path.is_file() else None
+    return Command(parser.instantiate(parsed), text, run, resume_from, stored)
+
+
+def first_pass(argv: list[str]) -> argparse.Namespace:
+    """Read the flags that decide which other flags there are."""
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(message)
+
+    parser = Parser(add_help=False, allow_abbrev=False)
+    for flag in ("--task", "--config", "--run", "--resume", "--default_root_dir"):
+        parser.add_argument(flag)
+    first = parser.parse_known_args(argv)[0]
+    if first.run and first.resume:
+        raise UsageError(f"--run {first.run} --resume {first.resume}: one of them says which run it is; drop the other")
+    return first
+
+
+def named_run(first: argparse.Namespace, task: str | None, logs: Path) -> Run | None:
+    """The run that the command line names, if it does."""
+    if RUN_VARIABLE in os.environ:
+        return Run(Path(os.environ[RUN_VARIABLE]))
+    if first.resume:
+        return Run.containing(first.resume, logs)
+    if not first.run:
+        return None
+    run = Run.named(logs, task or "digits", first.run)
+    owners = [config.parent for config in logs.glob(f"*/{first.run}/config.yaml")]
+    if run.folder in owners or not owners:
+        return run
+    if task is not None:
+        raise UsageError(f"--task {task} contradicts the run {owners[0]}: choose another --run, or leave out --task")
+    return Run(owners[0])
+
+
+def make_parser(task: str) -> jsonargparse.ArgumentParser:
+    """The parser of all flags, with the task's recommended settings as defaults."""
+    parser = jsonargparse.ArgumentParser(
+        prog="fit.py",
+        description=f"Fit the MLP to a task. The defaults shown are those of --task {task}: {TASKS[task].__doc__}",
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    parser.add_argument("--task", type=str, default=task, help=f"what to learn: {', '.join(TASKS)}")
+    parser.add_argument("--config", action="config", help="a YAML file of flags, as --print_config prints them")
+    parser.add_argument(
+        "--run",
+        type=str,
+        help="the run's name: its folder is lightning_logs/<task>/NAME. The same command again goes on where the run"
+        " stopped",
+    )
+    parser.add_argument(
+        "--resume",
+        type=str,
+        help="a run's folder, a checkpoint in one, or 'last' for the newest run: goes on where it stopped, with the"
+        " settings of the run; limits such as --max_epochs may change",
+    )
+    parser.add_class_arguments(TASKS[task], instantiate=False)
+    parser.add_class_arguments(MLP, skip=FROM_THE_TASK, instantiate=False)
+    parser.add_class_arguments(Trainer, instantiate=False)
+    parser.set_defaults({**TRAINER_DEFAULTS, "devices": default_devices(), **TASKS[task].recommended})
+    return parser
+
+
+def explain(message: str, parser: jsonargparse.ArgumentParser) -> str:
+    """One line that names the flag, from one of jsonargparse's messages."""
+    unknown = re.search(r"(?:unrecognized arguments: |Key '|Group )(?P<flag>[^\s'=]+)", message)
+    if unknown and ("unrecognized" in message or "not expected" in message or "does not accept" in message):
+        flags = [option for action in parser._actions for option in action.option_strings]
+        flag = unknown["flag"] if unknown["flag"].startswith("-") else f"--{unknown['flag']}"
+        similar = difflib.get_close_matches(flag, flags, n=1)
+        return f"there is no flag {flag}" + (f"; did you mean {similar[0]}?" if similar else " (see --help)")
+    key = re.search(r'Parser key "(?P<key>[^"]+)"', message)
+    value = re.search(r"(?:Given|Got) value: (?P<value>.*)", message)
+    if not key or not value:
+        return message
+    expected = re.findall(r"Expected an? (.*?)(?:\. Got|$)", message, re.MULTILINE) or [message.partition(":")[2]]
+    plain = [re.sub(r"<class '(?:\w+\.)*(\w+)'>|(?:\w+\.)+(?=\w)", r"\1", type_) for type_ in expected]
+    plain = [type_.replace("Literal", "one of ") for type_ in plain if "NoneType" not in type_]
+    return f"--{key['key']} {value['value']}: must be {' or '.join(plain)}"
+
+
+def check_contradictions(settings: dict[str, Any], stored: dict[str, Any], run: Run, task: str) -> None:
+    """Raise a UsageError if a setting of the task or the model isn't that of the stored run."""
+    fixed = (
+        {*inspect.signature(TASKS[task]).parameters, *inspect.signature(MLP).parameters} - FROM_THE_TASK - MAY_CHANGE
+    )
+    for name in ("task", *sorted(fixed)):
+        if settings.get(name) != stored.get(name):
+            raise UsageError(
+                f"--{name} {settings.get(name)} contradicts the run {run.folder}, made with"
+                f" --{name} {stored.get(name)}: leave the flag out, or start another run"
+            )

@@ -1,0 +1,51 @@
+"""What a run shows while it goes on: lines on the terminal, and curves over the steps in TensorBoard."""
+
+import time
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+
+class EpochLines(Checkpoint):
+    """Prints one line an epoch.
+
+    It counts as a checkpoint callback, because Lightning runs only those behind the model's own end of an epoch.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the epoch's clock."""
+        self.start = time.monotonic()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock of an epoch that is resumed midway."""
+        self.start = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the epoch's figures."""
+        if trainer.is_global_zero:
+            figures = "  ".join(f"{name} {float(value):.4f}" for name, value in trainer.callback_metrics.items())
+            of = f"/{trainer.max_epochs}" if trainer.max_epochs != -1 else ""
+            seconds = time.monotonic() - self.start
+            print(f"epoch {trainer.current_epoch + 1}{of}  {figures}  {seconds:.1f} s", flush=True)
+
+
+class StepCurves(Callback):
+    """Logs the learning rate and the loss of a step, at every ``every``-th step."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Log the learning rate of the step ahead."""
+        if trainer.logger is not None and trainer.global_step % self.every == 0:
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            trainer.logger.log_metrics({"learning_rate": rate}, step=trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the loss of the step behind."""
+        step = trainer.global_step - 1
+        if trainer.logger is not None and step % self.every == 0:
+            trainer.logger.log_metrics({"train/step_loss": outputs["loss"]}, step=step)

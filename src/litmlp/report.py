@@ -1,0 +1,66 @@
+"""What a run reached: the test of its best checkpoint, told to people, to programs and to TensorBoard."""
+
+import hashlib
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from litmlp.checkpoints import read_checkpoint
+from litmlp.mlp import MLP
+from litmlp.resume import Checkpoints
+from litmlp.runs import Run
+from litmlp.tasks.task import Task
+
+
+def test_best(trainer: Trainer, model: MLP, task: Task, checkpoints: Checkpoints) -> dict[str, Any]:
+    """Test the best checkpoint, and say what the run reached."""
+    results = {
+        "task": model.settings.task,
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "seconds": round(checkpoints.seconds, 3),
+        "best_checkpoint": str(checkpoints.run.best),
+        "weights_sha256": weights_sha256(model),
+    }
+    checkpoints.write_best(trainer)
+    trainer.strategy.barrier("best.ckpt")
+    model.load_state_dict(read_checkpoint(checkpoints.run.best)["state_dict"])
+    trainer.test(model, datamodule=task, verbose=False)
+    figures = {name.removeprefix("test/"): float(figure) for name, figure in trainer.callback_metrics.items()}
+    return {**results, "test": figures}
+
+
+def weights_sha256(model: MLP) -> str:
+    """A digest of all parameters and buffers: two runs ended with the same weights, bit for bit, if it is equal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def log_hyperparameters(trainer: Trainer, settings: str, results: dict[str, Any]) -> None:
+    """Show the settings (YAML) beside the test results in TensorBoard's HParams tab, so that runs compare."""
+    parameters = {
+        name: value if isinstance(value, int | float | str) else str(value)
+        for name, value in yaml.safe_load(settings).items()
+        if value is not None
+    }
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            metrics = {f"test/{name}": figure for name, figure in results["test"].items()}
+            logger.log_hyperparams(parameters, metrics, step=results["steps"])
+            logger.save()
+
+
+def show(results: dict[str, Any], run: Run) -> None:
+    """Print what the run reached, and where to look further."""
+    for name, figure in results["test"].items():
+        print(f"test/{name:<10} {figure:.4f}")
+    print(f"{results['epochs']} epochs, {results['steps']} steps, {results['seconds']:.1f} s of training")
+    print(f"last weights     sha256 {results['weights_sha256'][:16]}")
+    print(f"best checkpoint  {run.best}")
+    print(f"curves           tensorboard --logdir {run.folder.parent.parent}")

@@ -1,0 +1,169 @@
+"""A run's folder: ``lightning_logs/<task>/<name>``, what lies in it, and how it is found again."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from litmlp.checkpoints import RESUME_KEYS, WEIGHT_KEYS, read_checkpoint, write_durably
+from litmlp.errors import Failure, UsageError
+
+
+class Run:
+    """One run's folder.
+
+    Attributes:
+        folder: holds the TensorBoard events and the files below.
+        config: the settings, with which ``--config`` repeats the run.
+        results: what the run reached, written last: a run that has it is complete.
+        best: the weights with the lowest validation loss.
+        last: the newest resume point; in a complete run the end of training.
+        previous: the resume point before.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.yaml"
+        self.results = folder / "results.json"
+        self.best = folder / "checkpoints" / "best.ckpt"
+        self.last = folder / "checkpoints" / "last.ckpt"
+        self.previous = folder / "checkpoints" / "previous.ckpt"
+
+    @classmethod
+    def new(cls, logs: Path, task: str) -> "Run":
+        """Reserve the next ``version_N`` in ``logs/<task>``, also while other processes do the same.
+
+        Raises:
+            Failure: if the folder can't be made.
+        """
+        version = 0
+        while True:
+            run = cls(logs / task / f"version_{version}")
+            try:
+                run.folder.mkdir(parents=True)
+            except FileExistsError:
+                version += 1
+            except OSError as error:
+                raise Failure(
+                    f"can't make {run.folder} ({error.strerror}): choose another --default_root_dir"
+                ) from None
+            else:
+                return run
+
+    @classmethod
+    def named(cls, logs: Path, task: str, name: str) -> "Run":
+        """The run of that name, which may not exist yet.
+
+        Raises:
+            UsageError: if the name isn't a plain folder name.
+        """
+        if not re.fullmatch(r"[\w][\w.+=-]*", name):
+            raise UsageError(f"--run {name}: a run's name is made of letters, digits and _ . + = -")
+        return cls(logs / task / name)
+
+    @classmethod
+    def containing(cls, path: str, logs: Path) -> "Run":
+        """The run that ``--resume`` means: ``last`` for the newest one in ``logs``, a run's folder, or a checkpoint.
+
+        Raises:
+            Failure: if there is no run there.
+        """
+        if "://" in path:
+            raise Failure(f"--resume {path}: a URL is refused; download the run's folder first")
+        if path == "last":
+            configs = sorted(logs.glob("*/*/config.yaml"), key=lambda config: config.stat().st_mtime)
+            if not configs:
+                raise Failure(f"--resume last: there is no run in {logs}")
+            return cls(configs[-1].parent)
+        folder = Path(path) if Path(path).is_dir() else Path(path).parent.parent
+        if not Path(path).exists():
+            raise Failure(f"--resume {path}: there is no such run's folder or checkpoint")
+        if not cls(folder).config.is_file():
+            raise Failure(f"--resume {path}: not a run's folder, nor a checkpoint in one (no {folder / 'config.yaml'})")
+        return cls(folder)
+
+    def open(self, settings: str, resume_point: Path | None) -> None:
+        """Make the folder, if need be, and keep the settings in it; with other limits a complete run goes on.
+
+        A last.ckpt that was passed over is set aside, lest it push the intact previous.ckpt out.
+
+        Raises:
+            Failure: if that can't be done.
+        """
+        try:
+            self.best.parent.mkdir(parents=True, exist_ok=True)
+            if not self.config.exists() or self.config.read_text() != settings:
+                self.results.unlink(missing_ok=True)
+                write_durably(self.config, lambda path: path.write_text(settings))
+            if resume_point == self.previous and self.last.exists():
+                self.last.replace(self.last.with_name("last.ckpt.passed_over"))
+        except OSError as error:
+            raise cannot_write(self.config, error) from None
+
+    def read_config(self) -> dict[str, Any]:
+        """The settings of the run.
+
+        Raises:
+            Failure: if the file can't be read.
+        """
+        return read_yaml(self.config)
+
+    def write_results(self, results: dict[str, Any]) -> None:
+        """Say that the run is complete, and what it reached."""
+        write_durably(self.results, lambda path: path.write_text(json.dumps(results, indent=2) + "\n"))
+
+    def read_results(self) -> dict[str, Any] | None:
+        """What a complete run reached; None for another."""
+        try:
+            results: dict[str, Any] = json.loads(self.results.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return results
+
+    def newest_resume_point(self) -> tuple[Path | None, dict[str, Any]]:
+        """The newest intact checkpoint to go on from, and its content; None and {} if there is none.
+
+        Damaged ones are named on stderr and passed over.
+        """
+        for path in (self.last, self.previous):
+            if path.exists():
+                try:
+                    return path, read_resume_point(path)
+                except Failure as failure:
+                    print(f"passed over: {failure}", file=sys.stderr)
+        return None, {}
+
+
+def cannot_write(path: Path, error: OSError) -> Failure:
+    """What to say about a place that can't be written to."""
+    return Failure(f"can't write {path} ({error.strerror}): make room or rights, or choose another --default_root_dir")
+
+
+def read_resume_point(path: Path) -> dict[str, Any]:
+    """Read a checkpoint to go on from.
+
+    Raises:
+        Failure: if it can't be read, or holds weights only.
+    """
+    checkpoint = read_checkpoint(path, WEIGHT_KEYS)
+    if any(key not in checkpoint for key in RESUME_KEYS):
+        raise Failure(f"{path} holds weights only: to go on, name its run's folder, {path.parent.parent}")
+    return checkpoint
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping.
+
+    Raises:
+        Failure: if the file can't be read or isn't one.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Failure(f"can't read {path}: {error}") from None
+    if not isinstance(content, dict):
+        raise Failure(f"{path} is no mapping of settings")
+    return content

@@ -1,0 +1,87 @@
+"""MNIST and the data sets in its format, through torchvision."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torchvision import datasets
+from torchvision.datasets.utils import check_md5
+
+from litmlp.errors import Failure
+from litmlp.tasks.task import Task
+
+
+class MNIST(Task):
+    """28×28 grey images of handwritten digits (LeCun, Cortes and Burges): 60,000 to train, 10,000 to test."""
+
+    sample_shape = (1, 28, 28)
+    classes: ClassVar[tuple[str, ...] | None] = tuple("0123456789")
+    validation_samples = 5_000
+    recommended: ClassVar[dict[str, Any]] = {
+        "hidden": [512, 256],
+        "dropout": 0.2,
+        "schedule": "one_cycle",
+        "lr": 2e-3,
+        "batch_size": 256,
+        "max_epochs": 10,
+    }
+    DATASET: ClassVar[type[datasets.MNIST]] = datasets.MNIST
+
+    def prepare_data(self) -> None:
+        """Download what is missing in ``data_dir``, and unpack it there."""
+        resources = {self.folder / name: md5 for name, md5 in self.DATASET.resources}
+        if all(packed.with_suffix("").is_file() for packed in resources):
+            return
+        for packed, md5 in resources.items():
+            if packed.is_file() and not check_md5(packed, md5):
+                raise self._damaged(packed, "its MD5 sum is wrong")
+        new_folders = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
+        try:
+            self.DATASET(self.data_dir, train=False, download=True)
+        except (RuntimeError, OSError) as error:
+            with suppress(OSError):
+                for folder in new_folders:
+                    folder.rmdir()
+            raise Failure(
+                f"no {self.DATASET.__name__} in {self.folder}, and it can't be downloaded ({error}):"
+                f" put {', '.join(packed.name for packed in resources)} there, name another --data_dir,"
+                " or try --task digits, which needs no download"
+            ) from error
+
+    def load(self, train: bool) -> tuple[Tensor, Tensor]:
+        """Images (60000 or 10000, 1, 28, 28) as bytes and classes (60000 or 10000,)."""
+        try:
+            data = self.DATASET(self.data_dir, train=train)
+        except (RuntimeError, OSError, ValueError, TypeError, KeyError, AssertionError) as error:
+            raise self._damaged(self.folder, str(error)) from error
+        images, targets = data.data, data.targets  # (n, 28, 28), (n,)
+        expected = 60_000 if train else 10_000
+        if images.shape != (expected, 28, 28) or targets.shape != (expected,) or int(targets.max()) > 9:
+            raise self._damaged(self.folder, f"not {expected} images with a class each")
+        return images.unsqueeze(1), targets
+
+    @property
+    def folder(self) -> Path:
+        """Where torchvision looks for the files."""
+        return Path(self.data_dir) / self.DATASET.__name__ / "raw"
+
+    def _damaged(self, path: Path, why: str) -> Failure:
+        return Failure(f"the data in {path} is damaged ({why}): delete it, to download it anew")
+
+
+class FashionMNIST(MNIST):
+    """28×28 grey images of clothes (Xiao, Rasul and Vollgraf, Zalando, 2017), in MNIST's format."""
+
+    classes = (
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    )  # fmt: skip
+    DATASET = datasets.FashionMNIST
+
+
+class KMNIST(MNIST):
+    """28×28 grey images of cursive Japanese characters (Clanuwat et al., 2018), in MNIST's format."""
+
+    classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    DATASET = datasets.KMNIST
