@@ -59,7 +59,13 @@ class Checkpoints(Checkpoint):
         self.cost = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals back from Lightning, whose handlers save nothing and deadlock with several processes."""
+        """Let the loader go on where it was, and take the signals back from Lightning.
+
+        Lightning's handlers save nothing, and deadlock with several processes.
+        """
+        # The Trainer does this where it makes the loader; but asking it for the number of steps, as the learning
+        # rate's schedule does, makes the loader before the resume point is read.
+        trainer.fit_loop._load_combined_loader_states()
         self.interruption.install()
         if trainer.world_size == 1:
             return
