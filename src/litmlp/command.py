@@ -73,7 +73,7 @@ def read_command(argv: list[str]) -> Command:
     run = named_run(first, task, logs)
     stored = run.read_config() if run is not None and run.config.is_file() else None
     if run is not None and stored is not None:
-        argv = ["--config", str(run.config), *argv]
+        argv = ["--config", as_base(stored, argv), *argv]
         task = task or stored["task"]
     task = task or "digits"
     if task not in TASKS:
@@ -129,6 +129,16 @@ def named_run(first: argparse.Namespace, task: str | None, logs: Path) -> Run | 
     if task is not None:
         raise UsageError(f"--task {task} contradicts the run {owners[0]}: choose another --run, or leave out --task")
     return Run(owners[0])
+
+
+def as_base(stored: dict[str, Any], argv: list[str]) -> str:
+    """A run's settings as the YAML that the command line builds on.
+
+    It leaves out the lists that the command line adds to (``--callbacks+=``): the same command again would add
+    the same items once more.
+    """
+    added_to = {arg[2:].partition("+")[0] for arg in argv if re.match(r"--\w+\+", arg)}
+    return str(yaml.safe_dump({name: value for name, value in stored.items() if name not in added_to}))
 
 
 def make_parser(task: str) -> jsonargparse.ArgumentParser:
