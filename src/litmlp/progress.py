@@ -23,8 +23,9 @@ class EpochLines(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the epoch's figures."""
+        metrics = trainer.callback_metrics  # is worked out by all processes together
         if trainer.is_global_zero:
-            figures = "  ".join(f"{name} {float(value):.4f}" for name, value in trainer.callback_metrics.items())
+            figures = "  ".join(f"{name} {float(value):.4f}" for name, value in metrics.items())
             of = f"/{trainer.max_epochs}" if trainer.max_epochs != -1 else ""
             seconds = time.monotonic() - self.start
             print(f"epoch {trainer.current_epoch + 1}{of}  {figures}  {seconds:.1f} s", flush=True)
