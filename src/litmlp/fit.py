@@ -200,7 +200,8 @@ def open_run(command: Command, trainer: Trainer, resume_point: Path | None) -> R
     def choose() -> Path:
         return command.run.folder if command.run else Run.new(command.logs, command.settings.task).folder
 
-    run = Run(processes.join(choose) if processes.under_torchrun() else choose())
+    device_type = trainer.strategy.root_device.type
+    run = Run(processes.join(device_type, choose) if processes.under_torchrun() else choose())
     if trainer.is_global_zero:
         run.open(command.text, resume_point)
     os.environ[RUN_VARIABLE] = str(run.folder)

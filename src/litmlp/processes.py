@@ -22,7 +22,7 @@ def default_num_nodes() -> int:
     return int(os.environ["WORLD_SIZE"]) // int(os.environ["LOCAL_WORLD_SIZE"]) if under_torchrun() else 1
 
 
-def join(choose_run: Callable[[], Path]) -> Path:
+def join(device_type: str, choose_run: Callable[[], Path]) -> Path:
     """Join the process group of this start, and learn the folder of the run.
 
     torchrun starts all workers again when one has died. Its key-value store outlives them, and holds stale keys
@@ -30,6 +30,7 @@ def join(choose_run: Callable[[], Path]) -> Path:
     from the first start on, so that later starts go on in it.
 
     Args:
+        device_type: ``cuda``, or another, on which the processes work.
         choose_run: says which folder it shall be; is called on rank 0 of the first start only.
     """
     rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -39,5 +40,7 @@ def join(choose_run: Callable[[], Path]) -> Path:
         store.set("litmlp/run", str(choose_run()))
     if world_size > 1:
         start = PrefixStore(f"litmlp/start {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
-        init_process_group(store=start, rank=rank, world_size=world_size)
+        # Lightning averages whole numbers only where it knows the backend by name.
+        backend = "nccl" if device_type == "cuda" else "gloo"
+        init_process_group(backend, store=start, rank=rank, world_size=world_size)
     return Path(store.get("litmlp/run").decode())
