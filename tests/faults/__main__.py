@@ -1,0 +1,124 @@
+"""The command ``python -m tests.faults``."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+from tests.faults.compare import differences
+from tests.faults.kills import draw_moment, run_until
+from tests.faults.scenarios import MNIST_DATA, SCENARIOS, command, run_folder
+from tests.faults.torchrun import run_killing_workers, under_torchrun
+
+
+class Harness:
+    """Makes the rounds.
+
+    Args:
+        folder: for all that is written.
+        data_dir: where MNIST lies.
+        seed: of the drawn moments.
+        torchrun: whether the command runs on two processes under torchrun.
+    """
+
+    def __init__(self, folder: Path, data_dir: Path, seed: int, torchrun: bool = False) -> None:
+        self.folder = folder
+        self.data_dir = data_dir
+        self.seed = seed
+        self.torchrun = torchrun
+        self.lifetimes: dict[str, float] = {}
+
+    def command(self, scenario: str) -> list[str]:
+        """The command line of a scenario."""
+        single = command(scenario, self.data_dir)
+        return under_torchrun(single) if self.torchrun else single
+
+    def make_reference(self, scenario: str) -> None:
+        """Make the undisturbed run of a scenario."""
+        cwd = self.folder / "undisturbed" / scenario
+        cwd.mkdir(parents=True)
+        end = run_until(self.command(scenario), cwd, None)
+        if end.complaint and not (self.torchrun and end.complaint.startswith("exit code 0")):
+            sys.exit(f"{scenario}, undisturbed: {end.complaint}")
+        self.lifetimes[scenario] = end.seconds
+
+    def make_round(self, number: int, scenario: str) -> tuple[int, list[str]]:
+        """Start a run, kill it a drawn number of times, and compare it: the kills, and what was wrong."""
+        random = Random(f"{self.seed} {number}")
+        cwd = self.folder / f"round_{number}"
+        cwd.mkdir()
+        kill = self.kill_workers if self.torchrun else self.kill_and_go_on
+        told, wrong = kill(scenario, cwd, random)
+        wrong += differences(run_folder(cwd, scenario), run_folder(self.folder / "undisturbed" / scenario, scenario))
+        print(f"round {number} {scenario}: {', '.join(told)}: {'; '.join(wrong[:8]) or 'identical'}", flush=True)
+        if not wrong:
+            shutil.rmtree(cwd)
+        return len(told), wrong
+
+    def kill_and_go_on(self, scenario: str, cwd: Path, random: Random) -> tuple[list[str], list[str]]:
+        """Start the command again and again until it ends: the kills, and what was wrong."""
+        folder, lifetime = run_folder(cwd, scenario), self.lifetimes[scenario]
+        told: list[str] = []
+        wrong: list[str] = []
+        for _ in range(random.randint(1, 5)):
+            end = run_until(self.command(scenario), cwd, lambda out: draw_moment(random, folder, out, lifetime))
+            wrong += [f"{end.told}: {end.complaint}"] if end.complaint else []
+            if not end.killed:  # the run was complete before the moment came
+                return told, wrong
+            told.append(end.told)
+        end = run_until(self.command(scenario), cwd, None)
+        return told, wrong + ([f"at the end: {end.complaint}"] if end.complaint else [])
+
+    def kill_workers(self, scenario: str, cwd: Path, random: Random) -> tuple[list[str], list[str]]:
+        """Start torchrun once, and kill workers: the kills, and what was wrong."""
+        kills, lifetime = random.randint(1, 4), self.lifetimes[scenario]
+        folder = run_folder(cwd, scenario)
+        told, end = run_killing_workers(self.command(scenario), cwd, folder, random, kills, lifetime)
+        return told, [end.complaint] if end.complaint else []
+
+
+def main(argv: list[str]) -> int:
+    """Make the rounds, tell, and return the exit code: 0 if every round was identical."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=4, help="runs that are killed one to five times each")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn moments")
+    parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios or tasks, separated by commas")
+    parser.add_argument("--data_dir", type=Path, default=MNIST_DATA, help="where MNIST lies, unpacked or not")
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
+    parser.add_argument("--torchrun", action="store_true", help="two processes, of which torchrun restarts dead ones")
+    parser.add_argument("--keep", action="store_true", help="keep the folders of rounds that differ")
+    options = parser.parse_args(argv)
+    chosen = choose(options.only.split(","))
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    harness = Harness(folder, options.data_dir.absolute(), options.seed, options.torchrun)
+    numbers = range(options.rounds)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(harness.make_reference, chosen[: options.rounds]))
+        rounds = list(pool.map(lambda number: harness.make_round(number, chosen[number % len(chosen)]), numbers))
+    kills, identical = sum(kills for kills, _ in rounds), sum(kills for kills, wrong in rounds if not wrong)
+    sound = sum(not wrong for _, wrong in rounds)
+    print(f"{sound} of {options.rounds} rounds, {identical} of {kills} kills: identical")
+    if options.keep:
+        print(folder)
+    else:
+        shutil.rmtree(folder)
+    return 0 if not any(wrong for _, wrong in rounds) else 1
+
+
+def choose(names: list[str]) -> list[str]:
+    """The scenarios of these names or tasks.
+
+    Raises:
+        SystemExit: if there is none of such a name.
+    """
+    chosen = [scenario for scenario in SCENARIOS if not {scenario, scenario.partition("-")[0]}.isdisjoint(names)]
+    if not chosen:
+        sys.exit(f"there is no scenario {', '.join(names)}; there are {', '.join(SCENARIOS)}")
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,38 @@
+"""The runs that are killed: every task, schedule and setting that a resume could get wrong."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, str(ROOT / "scripts" / "fit.py")]
+MNIST_DATA = ROOT.parent / "shared" / "data"
+NAME = "victim"
+
+SCENARIOS = {
+    "digits": "--max_epochs 50 --dropout 0.3",
+    "digits-batch_norm": "--max_epochs 40 --dropout 0.3 --batch_norm true --schedule cosine --optimizer adamw"
+    " --weight_decay 0.01 --label_smoothing 0.1",
+    "digits-early_stopping": "--max_epochs 200 --dropout 0.3 --schedule constant --lr 0.001 --callbacks+=EarlyStopping"
+    " --callbacks.monitor=val/loss --callbacks.patience=2",
+    "digits-accumulate": "--max_epochs 60 --dropout 0.3 --accumulate_grad_batches 3",
+    "digits-val_twice": "--max_epochs 40 --dropout 0.3 --val_check_interval 0.5",
+    "digits-conv": "--max_epochs 25 --dropout 0.3 --conv [6] --hidden [32]",
+    "log": "--max_epochs 10 --dropout 0.3",
+    "log-sgd": "--max_epochs 10 --dropout 0.3 --optimizer sgd --schedule constant --batch_size 100",
+    "log_value": "--max_epochs 12 --dropout 0.3 --schedule one_cycle",
+    "xor": "--max_epochs 15 --dropout 0.3",
+    "mnist": "--max_epochs 2 --dropout 0.3 --limit_val_batches 2 --limit_test_batches 2",
+    "mnist-conv": "--max_epochs 4 --dropout 0.3 --conv [4,8] --hidden [32] --limit_train_batches 40"
+    " --limit_val_batches 2 --limit_test_batches 2 --batch_size 64",
+}
+
+
+def command(scenario: str, data_dir: Path) -> list[str]:
+    """The command line of a scenario, the same for every start."""
+    task = scenario.partition("-")[0]
+    return [*COMMAND, "--task", task, "--run", NAME, "--data_dir", str(data_dir), *SCENARIOS[scenario].split()]
+
+
+def run_folder(cwd: Path, scenario: str) -> Path:
+    """Where the scenario's run lies, started in ``cwd``."""
+    return cwd / "lightning_logs" / scenario.partition("-")[0] / NAME
