@@ -140,7 +140,8 @@ class MLP(LightningModule):
     def _report(self, stage: str, metrics: EpochMetrics) -> None:
         figures = {f"{stage}/{name}": figure for name, figure in metrics.compute().items()}
         self.log_dict(figures, prog_bar=True, logger=False, sync_dist=self.trainer.world_size > 1)
-        if self.logger is not None and not self.trainer.sanity_checking:
+        # The test's figures are logged beside the settings, when the run is complete.
+        if self.logger is not None and stage != "test" and not self.trainer.sanity_checking:
             # The step is named, because Lightning's own count is off by one behind a resume.
             self.logger.log_metrics(
                 {name: float(figure) for name, figure in figures.items()}, step=self.trainer.global_step - 1

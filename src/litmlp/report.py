@@ -43,17 +43,22 @@ def weights_sha256(model: MLP) -> str:
 
 
 def log_hyperparameters(trainer: Trainer, settings: str, results: dict[str, Any]) -> None:
-    """Show the settings (YAML) beside the test results in TensorBoard's HParams tab, so that runs compare."""
+    """Log the test results, and the settings (YAML) beside them in TensorBoard's HParams tab, so that runs compare.
+
+    Their step is behind all others: a run that goes on from the end of training purges and logs them anew.
+    """
     parameters = {
         name: value if isinstance(value, int | float | str) else str(value)
         for name, value in yaml.safe_load(settings).items()
         if value is not None
     }
+    metrics = {f"test/{name}": figure for name, figure in results["test"].items()}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            metrics = {f"test/{name}": figure for name, figure in results["test"].items()}
             logger.log_hyperparams(parameters, metrics, step=results["steps"])
-            logger.save()
+        else:
+            logger.log_metrics(metrics, step=results["steps"])
+        logger.save()
 
 
 def show(results: dict[str, Any], run: Run) -> None:
