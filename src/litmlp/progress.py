@@ -36,17 +36,19 @@ class StepCurves(Callback):
 
     def __init__(self, every: int) -> None:
         self.every = every
+        self.step = 0
+        self.rate = 0.0
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Log the learning rate of the step ahead."""
-        if trainer.logger is not None and trainer.global_step % self.every == 0:
-            rate = trainer.optimizers[0].param_groups[0]["lr"]
-            trainer.logger.log_metrics({"learning_rate": rate}, step=trainer.global_step)
+        """Hold on to the learning rate of the step ahead."""
+        self.step = trainer.global_step
+        if self.step % self.every == 0:
+            self.rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log the loss of the step behind."""
-        step = trainer.global_step - 1
-        if trainer.logger is not None and step % self.every == 0:
-            trainer.logger.log_metrics({"train/step_loss": outputs["loss"]}, step=step)
+        """Log both, if this batch made the step: others of it only accumulated gradients."""
+        if trainer.logger is not None and self.step % self.every == 0 and trainer.global_step > self.step:
+            figures = {"learning_rate": self.rate, "train/step_loss": outputs["loss"]}
+            trainer.logger.log_metrics(figures, step=self.step)
