@@ -211,7 +211,7 @@ def open_run(command: Command, trainer: Trainer, resume_point: Path | None) -> R
 def add_logger(trainer: Trainer, command: Command, run: Run, model: MLP, resume_point: dict[str, Any]) -> None:
     """Give the Trainer the run's TensorBoard logger, or what ``--logger`` says instead.
 
-    Curves that go on behind the resume point replace what an interrupted process had logged there.
+    Curves that go on behind the resume point, or begin anew, replace what an interrupted process had logged there.
     """
     wanted = command.settings.logger
     if wanted is False:
@@ -224,7 +224,7 @@ def add_logger(trainer: Trainer, command: Command, run: Run, model: MLP, resume_
         run.folder.parent.name,
         run.folder.name,
         default_hp_metric=False,
-        purge_step=resume_point.get("global_step"),
+        purge_step=resume_point.get("global_step", 0),
     )
     trainer.loggers = [logger]
     if not resume_point and trainer.is_global_zero:
