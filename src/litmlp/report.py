@@ -19,7 +19,8 @@ def test_best(trainer: Trainer, model: MLP, task: Task, checkpoints: Checkpoints
     """Test the best checkpoint, and say what the run reached."""
     results = {
         "task": model.settings.task,
-        "epochs": trainer.current_epoch,
+        # The Trainer's own count is one too low where a run that was stopped early is resumed at its end.
+        "epochs": trainer.fit_loop.epoch_progress.current.processed,
         "steps": trainer.global_step,
         "seconds": round(checkpoints.seconds, 3),
         "best_checkpoint": str(checkpoints.run.best),

@@ -168,12 +168,13 @@ class Checkpoints(Checkpoint):
             logger.save()
         trainer.save_checkpoint(self.run.last, weights_only=False)
         self.saved_step = trainer.global_step
-        self.write_best(trainer)
+        if self.best:
+            self.write_best(trainer)
         self.saved = time.monotonic()
         self.cost = self.saved - start
 
     def write_best(self, trainer: Trainer) -> None:
-        """Write ``best.ckpt``, if it isn't there yet. Without a validation the weights as they are count as best.
+        """Write ``best.ckpt``, if it isn't there yet. Without a validation the last weights count as the best.
 
         It holds the weights and what is needed to use them, no state of the training.
         """
@@ -181,7 +182,7 @@ class Checkpoints(Checkpoint):
             return
         model = trainer.lightning_module
         best = self.best or {
-            "epoch": trainer.current_epoch,
+            "epoch": trainer.fit_loop.epoch_progress.current.processed - 1,
             "global_step": trainer.global_step,
             "state_dict": model.state_dict(),
         }

@@ -17,6 +17,8 @@ SCENARIOS = {
     "digits-accumulate": "--max_epochs 60 --dropout 0.3 --accumulate_grad_batches 3",
     "digits-val_twice": "--max_epochs 40 --dropout 0.3 --val_check_interval 0.5",
     "digits-conv": "--max_epochs 25 --dropout 0.3 --conv [6] --hidden [32]",
+    "digits-no_validation": "--max_epochs 40 --dropout 0.3 --limit_val_batches 0",
+    "digits-max_steps": "--max_epochs -1 --max_steps 905 --dropout 0.3 --schedule cosine",
     "log": "--max_epochs 10 --dropout 0.3",
     "log-sgd": "--max_epochs 10 --dropout 0.3 --optimizer sgd --schedule constant --batch_size 100",
     "log_value": "--max_epochs 12 --dropout 0.3 --schedule one_cycle",
