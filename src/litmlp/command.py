@@ -67,14 +67,12 @@ def read_command(argv: list[str]) -> Command:
         Failure: if a file that is named can't be read.
     """
     first = first_pass(argv)
-    config = read_yaml(Path(first.config)) if first.config else {}
-    task = first.task or config.get("task")
-    logs = logs_folder(first.default_root_dir or config.get("default_root_dir"))
-    run = named_run(first, task, logs)
-    stored = run.read_config() if run is not None and run.config.is_file() else None
-    if run is not None and stored is not None:
+    task = first.task
+    run = named_run(first, task, logs_folder(first.default_root_dir))
+    stored = run.read_config() if run is not None and run.config.exists() else None
+    if stored is not None:
         argv = ["--config", as_base(stored, argv), *argv]
-        task = task or stored["task"]
+        task = task or stored.get("task")
     task = task or "digits"
     if task not in TASKS:
         raise UsageError(f"--task {task}: there is no such task; there are {', '.join(TASKS)}")
@@ -86,10 +84,10 @@ def read_command(argv: list[str]) -> Command:
     for name in ("config", "run", "resume"):
         parsed.pop(name, None)
     parsed.task = task
-    if parsed.max_epochs is None:
-        raise UsageError("--max_epochs null: give a number of epochs, or -1 to train until it is stopped")
-    if parsed.max_epochs < 1 and parsed.max_epochs != -1:
-        raise UsageError(f"--max_epochs {parsed.max_epochs}: must be at least 1, or -1 to train until it is stopped")
+    for name in ("max_epochs", "max_steps"):
+        if parsed[name] is None or (parsed[name] < 1 and parsed[name] != -1):
+            value = "null" if parsed[name] is None else parsed[name]
+            raise UsageError(f"--{name} {value}: must be at least 1, or -1 to train until it is stopped")
     text = parser.dump(parsed, skip_validation=True)
     if run is not None and stored is not None:
         check_contradictions(yaml.safe_load(text), stored, run, task)
@@ -99,7 +97,7 @@ def read_command(argv: list[str]) -> Command:
 
 
 def first_pass(argv: list[str]) -> argparse.Namespace:
-    """Read the flags that decide which other flags there are."""
+    """Read the flags that decide which other flags there are, from the command line or the file it names."""
 
     class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> NoReturn:
@@ -109,6 +107,13 @@ def first_pass(argv: list[str]) -> argparse.Namespace:
     for flag in ("--task", "--config", "--run", "--resume", "--default_root_dir"):
         parser.add_argument(flag)
     first = parser.parse_known_args(argv)[0]
+    config = read_yaml(Path(first.config)) if first.config is not None else {}
+    for name in ("task", "run", "resume", "default_root_dir"):
+        value = config.get(name)
+        if not isinstance(value, str | None):
+            raise UsageError(f"{name}: {value} in {first.config}: must be text")
+        if getattr(first, name) is None:
+            setattr(first, name, value)
     if first.run and first.resume:
         raise UsageError(f"--run {first.run} --resume {first.resume}: one of them says which run it is; drop the other")
     return first
@@ -118,9 +123,9 @@ def named_run(first: argparse.Namespace, task: str | None, logs: Path) -> Run | 
     """The run that the command line names, if it does."""
     if RUN_VARIABLE in os.environ:
         return Run(Path(os.environ[RUN_VARIABLE]))
-    if first.resume:
+    if first.resume is not None:
         return Run.containing(first.resume, logs)
-    if not first.run:
+    if first.run is None:
         return None
     run = Run.named(logs, task or "digits", first.run)
     owners = [config.parent for config in logs.glob(f"*/{first.run}/config.yaml")]
@@ -172,20 +177,29 @@ def make_parser(task: str) -> jsonargparse.ArgumentParser:
 
 def explain(message: str, parser: jsonargparse.ArgumentParser) -> str:
     """One line that names the flag, from one of jsonargparse's messages."""
-    unknown = re.search(r"(?:unrecognized arguments: |Key '|Group )(?P<flag>[^\s'=]+)", message)
-    if unknown and ("unrecognized" in message or "not expected" in message or "does not accept" in message):
+    tried = message.split("\n    - ")  # where a value may be of several types: what each of them has against it
+    if len(tried) > 1 and "class_path" in tried[1]:
+        message = tried[0] + tried[1]
+    key = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    unknown = re.search(r"(?:[Uu]nrecognized arguments: |Key '|Group |Option ')(?P<flag>[^\s'=]+)", message)
+    if unknown and re.search("nrecognized|not expected|not accept", message):
+        flag = f"--{key}.{unknown['flag']}" if key else f"--{unknown['flag'].removeprefix('--')}"
         flags = [option for action in parser._actions for option in action.option_strings]
-        flag = unknown["flag"] if unknown["flag"].startswith("-") else f"--{unknown['flag']}"
         similar = difflib.get_close_matches(flag, flags, n=1)
         return f"there is no flag {flag}" + (f"; did you mean {similar[0]}?" if similar else " (see --help)")
-    key = re.search(r'Parser key "(?P<key>[^"]+)"', message)
+    missing = re.search(r"arguments are required: (.*)", message)
+    if missing:
+        return f"--{key}.{missing[1]} is missing: give it, too"
     value = re.search(r"(?:Given|Got) value: (?P<value>.*)", message)
     if not key or not value:
         return message
+    if "dot import path string" in message:
+        return f"--{key} {value['value']}: there is no class of that name"
     expected = re.findall(r"Expected an? (.*?)(?:\. Got|$)", message, re.MULTILINE) or [message.partition(":")[2]]
     plain = [re.sub(r"<class '(?:\w+\.)*(\w+)'>|(?:\w+\.)+(?=\w)", r"\1", type_) for type_ in expected]
     plain = [type_.replace("Literal", "one of ") for type_ in plain if "NoneType" not in type_]
-    return f"--{key['key']} {value['value']}: must be {' or '.join(plain)}"
+    plain = [type_.replace("Sequence", "a list, e.g. '[32,16]'") for type_ in plain]
+    return f"--{key} {value['value']}: must be {' or '.join(plain)}"
 
 
 def check_contradictions(settings: dict[str, Any], stored: dict[str, Any], run: Run, task: str) -> None:

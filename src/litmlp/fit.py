@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,19 @@ import torch
 import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from litmlp import processes
-from litmlp.checkpoints import SafeCheckpointIO
 from litmlp.command import RUN_VARIABLE, Command, read_command
 from litmlp.console import INTERRUPTION
 from litmlp.errors import Failure, UsageError
 from litmlp.mlp import MLP
-from litmlp.progress import EpochLines, StepCurves
-from litmlp.randomness import SeedEachStep
 from litmlp.report import log_hyperparameters, show, test_best
 from litmlp.resume import Checkpoints
 from litmlp.runs import Run, read_resume_point
 from litmlp.tasks import TASKS
 from litmlp.tasks.task import Task
+from litmlp.trainer import as_list, check_flags_against_data, make_trainer
 
 LIMITS = ("max_epochs", "max_steps", "max_time", "min_epochs", "min_steps")
 
@@ -51,6 +45,7 @@ def main(argv: list[str]) -> None:
     checkpoints = Checkpoints(INTERRUPTION)
     trainer = make_trainer(command, checkpoints)
     load_data(task, model, trainer)
+    check_flags_against_data(trainer, task, model)
     if command.settings.fast_dev_run:
         trainer.fit(model, datamodule=task)
         trainer.test(model, datamodule=task)
@@ -96,50 +91,11 @@ def make_task_and_model(command: Command) -> tuple[Task, MLP]:
     return task, MLP(**task.description, **command.arguments(MLP))
 
 
-def make_trainer(command: Command, checkpoints: Checkpoints) -> Trainer:
-    """The Trainer, with our callbacks beside the user's. It has no logger yet.
-
-    Raises:
-        UsageError: if the Trainer refuses a flag.
-    """
-    options = command.arguments(Trainer)
-    if options["enable_progress_bar"] is None:
-        options["enable_progress_bar"] = sys.stdout.isatty()
-    progress = TQDMProgressBar(refresh_rate=10) if options["enable_progress_bar"] else EpochLines()
-    callbacks, log_every = as_list(options["callbacks"]), options["log_every_n_steps"] or 50
-    options["callbacks"] = [
-        SeedEachStep(command.settings.seed),
-        StepCurves(log_every),
-        *callbacks,
-        progress,
-        checkpoints,
-    ]
-    options["plugins"] = [*as_list(options["plugins"]), SafeCheckpointIO()]
-    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
-        # Lightning's requeueing saves at inexact moments; a requeued job runs the same command, and that goes on.
-        options["plugins"].append(SLURMEnvironment(auto_requeue=False))
-    options["num_nodes"] = max(options["num_nodes"], processes.default_num_nodes())
-    # On SLURM Lightning looks there for checkpoints of its own to start from. It never finds any.
-    options["default_root_dir"] = str(command.logs)
-    options["logger"] = False
-    try:
-        return Trainer(**options)
-    except (MisconfigurationException, ValueError, TypeError) as error:
-        where = f"--accelerator {options['accelerator']}: " if "backend" in str(error) else ""
-        raise UsageError(f"{where}{error}") from error
-
-
-def as_list(value: Any) -> list[Any]:
-    """A flag's value that may be a list, one item or nothing, as a list."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
 def load_data(task: Task, model: MLP, trainer: Trainer) -> None:
     """Load the training split, and let the model standardise by it.
 
     Raises:
         Failure: if the data can't be had.
-        UsageError: if a batch is too small for batch normalisation.
     """
     if isinstance(trainer.accelerator, CPUAccelerator):
         # Torch's optimizers look for an accelerator at every step; without this they ask the driver each time.
@@ -147,12 +103,6 @@ def load_data(task: Task, model: MLP, trainer: Trainer) -> None:
     if trainer.local_rank == 0:
         task.prepare_data()
     model.standardise(*task.mean_and_deviation())
-    samples, step_size = len(task.split("train")[0]), task.batch_size * trainer.world_size
-    if model.settings.batch_norm and min(step_size, samples % step_size or step_size) < 2 * trainer.world_size:
-        raise UsageError(
-            f"--batch_size {task.batch_size}: {samples} samples make a batch of a single one, which --batch_norm can't"
-            " normalise; choose another --batch_size"
-        )
 
 
 def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple[Path | None, dict[str, Any]]:

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from litmlp.checkpoints import read_checkpoint
 from litmlp.mlp import MLP
-from litmlp.resume import Checkpoints
+from litmlp.resume import Checkpoints, epochs_made
 from litmlp.runs import Run
 from litmlp.tasks.task import Task
 
@@ -19,8 +19,7 @@ def test_best(trainer: Trainer, model: MLP, task: Task, checkpoints: Checkpoints
     """Test the best checkpoint, and say what the run reached."""
     results = {
         "task": model.settings.task,
-        # The Trainer's own count is one too low where a run that was stopped early is resumed at its end.
-        "epochs": trainer.fit_loop.epoch_progress.current.processed,
+        "epochs": epochs_made(trainer),
         "steps": trainer.global_step,
         "seconds": round(checkpoints.seconds, 3),
         "best_checkpoint": str(checkpoints.run.best),

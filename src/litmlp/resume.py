@@ -182,7 +182,7 @@ class Checkpoints(Checkpoint):
             return
         model = trainer.lightning_module
         best = self.best or {
-            "epoch": trainer.fit_loop.epoch_progress.current.processed - 1,
+            "epoch": epochs_made(trainer) - 1,
             "global_step": trainer.global_step,
             "state_dict": model.state_dict(),
         }
@@ -195,3 +195,8 @@ class Checkpoints(Checkpoint):
             for logger in trainer.loggers:
                 logger.save()
             self.interruption.leave(self.interruption.signum)
+
+
+def epochs_made(trainer: Trainer) -> int:
+    """Epochs that are behind. The Trainer's own count is one too low in a run that is resumed at its early stop."""
+    return int(vars(trainer.fit_loop.epoch_progress.current)["processed"])

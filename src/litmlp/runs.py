@@ -155,15 +155,17 @@ def read_resume_point(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file's mapping.
+    """A YAML file's mapping of settings.
 
     Raises:
         Failure: if the file can't be read or isn't one.
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Failure(f"can't read {path}: {error}") from None
-    if not isinstance(content, dict):
-        raise Failure(f"{path} is no mapping of settings")
+    except OSError as error:
+        raise Failure(f"can't read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Failure(f"{path} isn't YAML: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise Failure(f"{path} is no mapping of settings, with a line 'flag: value' for each")
     return content
