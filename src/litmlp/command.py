@@ -23,6 +23,13 @@ from litmlp.tasks import TASKS
 FROM_THE_TASK = {"task", "sample_shape", "outputs", "loss", "classes"}
 TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
 MAY_CHANGE = {"data_dir"}
+IN_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a word",
+    "Sequence": "a list like '[512,256]'",
+}
 RUN_VARIABLE = "LITMLP_RUN"  # hands the run's folder to the processes that the Trainer starts
 
 
@@ -195,11 +202,10 @@ def explain(message: str, parser: jsonargparse.ArgumentParser) -> str:
         return message
     if "dot import path string" in message:
         return f"--{key} {value['value']}: there is no class of that name"
-    expected = re.findall(r"Expected an? (.*?)(?:\. Got|$)", message, re.MULTILINE) or [message.partition(":")[2]]
-    plain = [re.sub(r"<class '(?:\w+\.)*(\w+)'>|(?:\w+\.)+(?=\w)", r"\1", type_) for type_ in expected]
-    plain = [type_.replace("Literal", "one of ") for type_ in plain if "NoneType" not in type_]
-    plain = [type_.replace("Sequence", "a list, e.g. '[32,16]'") for type_ in plain]
-    return f"--{key} {value['value']}: must be {' or '.join(plain)}"
+    expected = re.findall(r"Expected an? (.*?)(?:\. Got|$)", message, re.MULTILINE)
+    plain = [re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", type_).removeprefix("typing.") for type_ in expected]
+    wanted = [IN_WORDS.get(type_, type_.replace("Literal", "one of ")) for type_ in plain if type_ != "NoneType"]
+    return f"--{key} {value['value']}: must be {' or '.join(wanted) or 'something else (see --help)'}"
 
 
 def check_contradictions(settings: dict[str, Any], stored: dict[str, Any], run: Run, task: str) -> None:

@@ -52,12 +52,14 @@ def main(argv: list[str]) -> None:
         return
     start_from, resume_point = choose_resume_point(command, model, trainer)
     INTERRUPTION.deferred = True
-    run = open_run(command, trainer, start_from)
-    INTERRUPTION.advice = f"go on with --resume {run.folder}"
-    checkpoints.run = run
-    add_logger(trainer, command, run, model, resume_point)
-    trainer.fit(model, datamodule=task, ckpt_path=start_from, weights_only=True)
-    INTERRUPTION.deferred = False
+    try:
+        run = open_run(command, trainer, start_from)
+        INTERRUPTION.advice = f"go on with --resume {run.folder}"
+        checkpoints.run = run
+        add_logger(trainer, command, run, model, resume_point)
+        trainer.fit(model, datamodule=task, ckpt_path=start_from, weights_only=True)
+    finally:
+        INTERRUPTION.deferred = False
     if INTERRUPTION.signum:
         INTERRUPTION.leave(INTERRUPTION.signum)
     results = test_best(trainer, model, task, checkpoints)
@@ -154,7 +156,8 @@ def open_run(command: Command, trainer: Trainer, resume_point: Path | None) -> R
     run = Run(processes.join(device_type, choose) if processes.under_torchrun() else choose())
     if trainer.is_global_zero:
         run.open(command.text, resume_point)
-    os.environ[RUN_VARIABLE] = str(run.folder)
+    if trainer.strategy.launcher is not None:
+        os.environ[RUN_VARIABLE] = str(run.folder)  # for the processes that the Trainer is about to start
     return run
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric, R2Score
+from torchmetrics import Metric, R2Score, SumMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 
@@ -24,7 +24,9 @@ class EpochMetrics(nn.Module):
 
     def __init__(self, outputs: int, loss: str) -> None:
         super().__init__()
-        self.loss = MeanMetric(nan_strategy="disable")
+        # Two sums, since torchmetrics' MeanMetric either hides a loss that is nan or forgets the weights.
+        self.loss = SumMetric(nan_strategy="disable")
+        self.samples = SumMetric(nan_strategy="disable")
         self.score: Metric
         if loss == "cross_entropy":
             self.score_name = "accuracy"
@@ -32,6 +34,7 @@ class EpochMetrics(nn.Module):
         else:
             self.score_name = "r2"
             self.score = R2Score()
+        self.metrics = (self.loss, self.samples, self.score)
         self.pending: list[tuple[Tensor, Tensor, Tensor]] = []  # (loss (), logits (batch, outputs), targets)
         self.pending_samples = 0
 
@@ -45,7 +48,8 @@ class EpochMetrics(nn.Module):
     def _update(self) -> None:
         losses, logits, targets = zip(*self.pending, strict=True)
         batch_sizes = torch.tensor([float(len(batch)) for batch in targets], device=losses[0].device)
-        self.loss.update(torch.stack(losses).float(), batch_sizes)
+        self.loss.update(torch.stack(losses).float() @ batch_sizes)
+        self.samples.update(batch_sizes)
         self.score.update(torch.cat(logits).float(), torch.cat(targets))
         self.pending, self.pending_samples = [], 0
 
@@ -53,22 +57,24 @@ class EpochMetrics(nn.Module):
         """The figures of the epoch so far by name, over all processes, and a fresh start for the next epoch."""
         if self.pending:
             self._update()
-        figures = {"loss": self.loss.compute(), self.score_name: self.score.compute()}
+        figures = {"loss": self.loss.compute() / self.samples.compute(), self.score_name: self.score.compute()}
         self.reset()
         return figures
 
     def reset(self) -> None:
         """Forget everything, as at the start of an epoch."""
-        self.loss.reset()
-        self.score.reset()
+        for metric in self.metrics:
+            metric.reset()
         self.pending, self.pending_samples = [], 0
 
     def progress(self) -> dict[str, Any]:
         """What this process has collected of the current epoch, as plain values and tensors for a checkpoint."""
         return {
             "pending": [[tensor.cpu() for tensor in batch] for batch in self.pending],
-            "loss": _sums(self.loss),
-            "score": _sums(self.score),
+            "sums": [
+                {name: state.cpu() for name, state in metric.metric_state.items() if isinstance(state, Tensor)}
+                for metric in self.metrics
+            ],
         }
 
     def restore(self, progress: dict[str, Any], device: torch.device) -> None:
@@ -77,11 +83,6 @@ class EpochMetrics(nn.Module):
             (loss.to(device), logits.to(device), targets.to(device)) for loss, logits, targets in progress["pending"]
         ]
         self.pending_samples = sum(len(targets) for _, _, targets in self.pending)
-        for metric, states in ((self.loss, progress["loss"]), (self.score, progress["score"])):
-            for name, state in states.items():
+        for metric, sums in zip(self.metrics, progress["sums"], strict=True):
+            for name, state in sums.items():
                 setattr(metric, name, state.to(device))
-
-
-def _sums(metric: Metric) -> dict[str, Tensor]:
-    """What a metric has summed up so far, by name, on the CPU."""
-    return {name: state.cpu() for name, state in metric.metric_state.items() if isinstance(state, Tensor)}

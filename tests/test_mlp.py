@@ -1,0 +1,144 @@
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from litmlp import MLP, UsageError
+from litmlp.mlp import lr_factor
+
+
+def make(sample_shape: list[int] = [2], outputs: int = 3, **settings) -> MLP:  # noqa: B006
+    torch.manual_seed(0)
+    return MLP("xor", sample_shape, outputs, **settings)
+
+
+@pytest.mark.parametrize("hidden", [[], [5], [5, 4], [7] * 10])
+def test_the_layers_are_those_asked_for(hidden):
+    model = make([1, 2, 3], 4, hidden=hidden, activation="tanh", dropout=0.5, batch_norm=True)
+    linear = [(layer.in_features, layer.out_features) for layer in model.network if isinstance(layer, nn.Linear)]
+    assert linear == list(pairwise([6, *hidden, 4]))
+    behind_each = [nn.Linear, nn.BatchNorm1d, nn.Tanh, nn.Dropout]
+    assert [type(layer) for layer in model.network] == [nn.Flatten, *behind_each * len(hidden), nn.Linear]
+
+
+def test_conv_and_hidden_make_the_courses_net():
+    model = make([1, 32, 32], 10, conv=[6, 16], hidden=[120, 84])
+    shapes = [tuple(parameter.shape) for parameter in model.parameters()]
+    assert shapes == [
+        (6, 1, 3, 3), (6,), (16, 6, 3, 3), (16,), (120, 16 * 6 * 6), (120,), (84, 120), (84,), (10, 84), (10,),
+    ]  # fmt: skip
+    x = torch.randn(2, 1, 32, 32)
+    conv1, conv2, fc1, fc2, fc3 = (layer for layer in model.network if hasattr(layer, "weight"))
+    features = functional.max_pool2d(conv1(x).relu(), (2, 2))
+    features = functional.max_pool2d(conv2(features).relu(), 2).view(2, -1)
+    assert torch.equal(model(x), fc3(fc2(fc1(features).relu()).relu()))
+
+
+def test_raw_samples_are_standardised_whatever_their_form():
+    model = make([1, 2, 2], 1, hidden=[]).eval()
+    model.standardise(torch.tensor([[[10.0]]]), torch.tensor([[[4.0]]]))
+    raw = torch.tensor([[[2, 6], [10, 14]], [[255, 0], [0, 255]]], dtype=torch.uint8)  # (2, 2, 2)
+    expected = functional.linear((raw.float().view(2, 4) - 10) / 4, model.network[-1].weight, model.network[-1].bias)
+    for samples in (raw, raw.view(2, 1, 2, 2), raw.view(2, 4), raw.float()):
+        torch.testing.assert_close(model(samples), expected)
+
+
+def test_labels_are_smoothed_in_training_only():
+    model = make(label_smoothing=0.3)
+    logits, targets = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
+    log_p = logits.log_softmax(1)[0]
+    torch.testing.assert_close(model.loss(logits, targets), -(0.7 * log_p[0] + 0.3 * log_p.mean()))
+    torch.testing.assert_close(model.eval().loss(logits, targets), -log_p[0])
+
+
+def test_a_regression_has_the_mean_squared_error():
+    model = make(outputs=1, loss="mse")
+    assert model.loss(torch.tensor([[1.0], [2.0]]), torch.tensor([[0.0], [5.0]])) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", {0: 1, 50: 1, 100: 1, 150: 1}),
+        ("cosine", {0: 1, 25: (1 + math.sqrt(0.5)) / 2, 50: 0.5, 100: 0, 150: 0}),
+        ("one_cycle", {0: 0.04, 15: 0.52, 30: 1, 65: (1 + 4e-6) / 2, 100: 4e-6, 150: 4e-6}),
+    ],
+)
+def test_the_schedules(schedule, factors):
+    assert {step: lr_factor(schedule, 100, step) for step in factors} == pytest.approx(factors)
+
+
+def test_one_cycle_is_torchs_own():
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 2.0, total_steps=101, pct_start=31 / 101, cycle_momentum=False
+    )
+    for step in range(101):
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(2.0 * lr_factor("one_cycle", 100, step), abs=1e-9)
+        optimizer.step()
+        if step < 100:
+            theirs.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "defaults"),
+    [
+        ("adam", torch.optim.Adam, {}),
+        ("adamw", torch.optim.AdamW, {}),
+        ("sgd", torch.optim.SGD, {"momentum": 0.9}),
+    ],
+)
+def test_the_optimizers(name, kind, defaults):
+    optimizer, scheduler = make(optimizer=name, lr=0.02, weight_decay=0.1, schedule="cosine").optimizer_and_scheduler(4)
+    assert type(optimizer) is kind
+    assert optimizer.defaults.items() >= {"lr": 0.02, "weight_decay": 0.1, "fused": True, **defaults}.items()
+    rates = []
+    for _ in range(4):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == pytest.approx([0.02, 0.01 + 0.01 * math.sqrt(0.5), 0.01, 0.01 - 0.01 * math.sqrt(0.5)])
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("hidden", [[], [8], [8, 8]])
+def test_the_loss_at_least_halves(hidden, batch_norm):
+    model = make(hidden=hidden, batch_norm=batch_norm, lr=0.05)
+    samples = torch.randn(30, 2)
+    targets = torch.where(samples[:, 0] > 0, 1, 2)
+    optimizer, _ = model.optimizer_and_scheduler(1)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        losses.append(model.loss(model(samples), targets))
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"hidden": [4, 0]}, "--hidden [4, 0]: each width must be at least 1"),
+        ({"conv": [-1]}, "--conv [-1]: each width must be at least 1"),
+        ({"dropout": 1.0}, "--dropout 1.0: must be from 0 to below 1"),
+        ({"label_smoothing": -0.1}, "--label_smoothing -0.1: must be from 0 to below 1"),
+        ({"lr": 0.0}, "--lr 0.0: must be a number above 0"),
+        ({"lr": math.nan}, "--lr nan: must be a number above 0"),
+        ({"lr": math.inf}, "--lr inf: must be a number above 0"),
+        ({"weight_decay": -1.0}, "--weight_decay -1.0: must be a number of at least 0"),
+        ({"conv": [4]}, "--conv [4] needs images, but a sample of this task has shape (2,)"),
+        (
+            {"sample_shape": [1, 8, 8], "conv": [4, 4, 4]},
+            "--conv [4, 4, 4] has too many stages: nothing is left of (1, 8, 8)",
+        ),
+    ],
+)
+def test_values_out_of_range_name_their_flag(settings, line):
+    with pytest.raises(UsageError) as error:
+        make(**settings)
+    assert str(error.value) == line
