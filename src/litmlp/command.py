@@ -76,10 +76,10 @@ def read_command(argv: list[str]) -> Command:
     first = first_pass(argv)
     task = first.task
     run = named_run(first, task, logs_folder(first.default_root_dir))
-    stored = run.read_config() if run is not None and run.config.exists() else None
+    stored = run.read_config() if run is not None else None
     if stored is not None:
         argv = ["--config", as_base(stored, argv), *argv]
-        task = task or stored.get("task")
+        task = task or stored["task"]
     task = task or "digits"
     if task not in TASKS:
         raise UsageError(f"--task {task}: there is no such task; there are {', '.join(TASKS)}")

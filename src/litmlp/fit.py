@@ -132,6 +132,7 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
             f"{path} is another model's checkpoint: its {name} is {content['hyper_parameters'][name]},"
             f" not {model.hparams.get(name)}"
         )
+    model.check_weights(content["state_dict"], path)
     progress = content["loops"]["fit_loop"]["epoch_progress"]["current"]
     if 0 < command.settings.max_epochs < progress["processed"]:
         raise UsageError(
