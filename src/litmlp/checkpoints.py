@@ -72,8 +72,10 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path, keep_as: Path | Non
     """
     try:
         write_durably(path, lambda temporary: torch.save(checkpoint, temporary), keep_as)
-    except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as a RuntimeError
-        raise Failure(f"can't write {path} ({error}): make room or rights there, then go on with --resume") from error
+    except OSError as error:
+        raise Failure(f"can't write {path} ({error.strerror}): make room or rights there, then go on") from error
+    except RuntimeError as error:  # so torch's zip writer reports a full disk
+        raise Failure(f"can't write {path} (the disk is full, or refuses it): make room there, then go on") from error
 
 
 def read_checkpoint(path: str | Path, wanted: dict[str, Any] = WEIGHTS) -> dict[str, Any]:
@@ -141,7 +143,7 @@ def find_misfit(found: Any, wanted: Any) -> list[str] | None:
     alike = dict.fromkeys(range(len(found)), wanted[0]) if isinstance(wanted, list) else wanted
     for key, inside in alike.items():
         if isinstance(found, dict) and key not in found:
-            return [key]
+            return [str(key)]
         misfit = find_misfit(found[key], inside)
         if misfit is not None:
             return [str(key), *misfit]

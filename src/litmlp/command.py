@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable
+from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -135,7 +136,8 @@ def named_run(first: argparse.Namespace, task: str | None, logs: Path) -> Run | 
     if first.run is None:
         return None
     run = Run.named(logs, task or "digits", first.run)
-    owners = [config.parent for config in logs.glob(f"*/{first.run}/config.yaml")]
+    # Unlike Path.glob, this one finds nothing where we have no rights to look.
+    owners = [(logs / config).parent for config in glob(f"*/{first.run}/config.yaml", root_dir=logs)]  # noqa: PTH207
     if run.folder in owners or not owners:
         return run
     if task is not None:

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
@@ -100,6 +101,10 @@ class Run:
         """
         try:
             self.best.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self.folder, self.best.parent):
+                TemporaryFile(
+                    dir=folder
+                ).close()  # says now, not at the first resume point, that it can't be written to
             if not self.config.exists() or self.config.read_text() != settings:
                 self.results.unlink(missing_ok=True)
                 write_durably(self.config, lambda path: path.write_text(settings))

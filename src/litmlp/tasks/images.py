@@ -31,13 +31,18 @@ class MNIST(Task):
     def prepare_data(self) -> None:
         """Download what is missing in ``data_dir``, and unpack it there."""
         resources = {self.folder / name: md5 for name, md5 in self.DATASET.resources}
-        unpacked = [packed.with_suffix("") for packed in resources]
-        if all(path.is_file() for path in unpacked):
-            for path in unpacked:
-                samples = 60_000 if path.name.startswith("train") else 10_000
-                size = 16 + 28 * 28 * samples if "images" in path.name else 8 + samples  # a header, then bytes
-                if path.stat().st_size != size:
-                    raise self._damaged(path, f"it has {path.stat().st_size} bytes instead of {size}")
+        try:
+            sizes = {packed.with_suffix(""): packed.with_suffix("").stat().st_size for packed in resources}
+        except PermissionError as error:
+            raise Failure(f"no rights to read {error.filename}: mend them, or name another --data_dir") from None
+        except OSError:
+            sizes = {}  # at least one isn't there
+        for path, size in sizes.items():
+            samples = 60_000 if path.name.startswith("train") else 10_000
+            expected = 16 + 28 * 28 * samples if "images" in path.name else 8 + samples  # a header, then bytes
+            if size != expected:
+                raise self._damaged(path, f"it has {size} bytes instead of {expected}")
+        if sizes:
             return
         for packed, md5 in resources.items():
             if packed.is_file() and not check_md5(packed, md5):
