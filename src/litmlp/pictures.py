@@ -1,0 +1,38 @@
+"""Reads picture files of any origin, so that none can do harm."""
+
+from io import BytesIO
+
+from PIL import Image, ImageOps
+
+from litmlp.errors import Failure
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")  # none of those that start other programs
+MOST_PIXELS = 50_000_000  # a telephone's camera makes up to 50 million; their shades take 50 MB
+
+
+def read_picture(content: bytes) -> Image.Image:
+    """The picture that a file holds, upright; of a moving one the first.
+
+    Raises:
+        Failure: if it is no picture, is damaged, or is larger than ``MOST_PIXELS`` once unpacked.
+    """
+    try:
+        picture = Image.open(BytesIO(content), formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        raise Failure(f"no picture in a format that is read here ({', '.join(FORMATS)})") from None
+    except Exception as error:  # whatever else a broken or hostile file makes of Pillow
+        raise damaged(error) from error
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise Failure(f"a picture of {width} × {height} pixels: at most {MOST_PIXELS:,} pixels are unpacked")
+    try:
+        picture.draft("RGB", (1024, 1024))  # lets a JPEG be unpacked at a half, quarter or eighth of its size
+        picture.load()
+        return ImageOps.exif_transpose(picture)
+    except Exception as error:  # as above
+        raise damaged(error) from error
+
+
+def damaged(error: Exception) -> Failure:
+    """What to say about a picture that can't be unpacked."""
+    return Failure(f"the picture is damaged ({str(error).strip().splitlines()[0] if str(error).strip() else error!r})")
