@@ -15,15 +15,12 @@ from litmlp.server.api import ERRORS, Answers, Health, ModelCard, predict_body
 from litmlp.server.guard import Guard
 from litmlp.server.service import Service
 
-PAGE = {
-    "/": ("index.html", "text/html"),
-    "/docs": ("docs.html", "text/html"),
-    "/style.css": ("style.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/inputs.js": ("inputs.js", "text/javascript"),
-    "/docs.js": ("docs.js", "text/javascript"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+PAGE = {"/": "index.html", "/docs": "docs.html"} | {
+    f"/{name}": name
+    for name in ("style.css", "page.js", "drawing.js", "inputs.js", "plane.js", "files.js", "docs.js", "icon.svg")
 }
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
 
 
 def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
@@ -66,8 +63,8 @@ def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
 
     app.add_api_route("/model", model_card, summary="What is served")
     app.add_api_route("/health", health, summary="Whether the server answers")
-    for path, (name, kind) in PAGE.items():
-        app.add_api_route(path, page(name, kind), include_in_schema=False)
+    for path, name in PAGE.items():
+        app.add_api_route(path, page(name), include_in_schema=False)
     return app
 
 
@@ -97,12 +94,13 @@ def card_of(model: MLP, checkpoint: Path, service: Service) -> ModelCard:
     )
 
 
-def page(name: str, kind: str) -> Any:
+def page(name: str) -> Any:
     """A route that gives a file of the page, which is read once: so no request reaches the file system."""
     content = (files("litmlp.server") / "page" / name).read_bytes()
+    kind = TYPES[Path(name).suffix] + "; charset=utf-8"
 
     async def route() -> Response:
-        return Response(content, media_type=f"{kind}; charset=utf-8", headers={"Cache-Control": "no-cache"})
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
 
     return route
 
