@@ -1,4 +1,4 @@
-"""Serve a trained model, with a page to draw on: ``python scripts/serve.py --ckpt last``; ``--help`` shows every flag."""
+"""Serve a trained model and a page to draw on: ``python scripts/serve.py --ckpt last``; ``--help`` shows the flags."""
 
 import sys
 from pathlib import Path

@@ -27,7 +27,9 @@ class RawToProbabilities(nn.Module):
 
     def __init__(self, model: MLP) -> None:
         super().__init__()
+        self.mean: Tensor
         self.register_buffer("mean", model.mean)
+        self.deviation: Tensor
         self.register_buffer("deviation", model.deviation)
         self.network = model.network
         self.classifies = bool(model.settings.classes)
@@ -47,7 +49,9 @@ def main(argv: list[str]) -> None:
     """
     parser = parser_with_ckpt("export.py", "Put a trained model into one file: raw samples in, probabilities out.")
     parser.add_argument("--format", choices=tuple(EXPORTS), default="onnx", help="for ONNX Runtime, or torch.export")
-    parser.add_argument("--output", metavar="FILE", help="the file to write; <task>.<format> here unless told otherwise")
+    parser.add_argument(
+        "--output", metavar="FILE", help="the file to write; <task>.<format> here unless told otherwise"
+    )
     flags = parser.parse_args(argv)
     path = checkpoint_of(flags)
     model = MLP.load_from_checkpoint(path)
@@ -66,7 +70,9 @@ def main(argv: list[str]) -> None:
     try:
         write_durably(output, write)
     except OSError as error:
-        raise Failure(f"can't write {output} ({error.strerror}): make room or rights, or choose another --output") from None
+        raise Failure(
+            f"can't write {output} ({error.strerror}): make room or rights, or choose another --output"
+        ) from None
     print(f"{output}  {output.stat().st_size / 1e6:.2f} MB, answers like {path} (differs by at most {difference:.0e})")
 
 
@@ -101,7 +107,9 @@ def largest_difference(model: MLP, samples: Tensor, answer: Callable[[Tensor], T
             off = ((answer(batch) - expected) / expected.abs().clamp(min=1)).abs()
             difference = max(difference, float(off.max()))
     if not difference <= TOLERANCE:
-        raise Failure(f"the exported model's answers differ by {difference:.1e}, more than {TOLERANCE:.0e}: nothing is written")
+        raise Failure(
+            f"the exported model's answers differ by {difference:.1e}, more than {TOLERANCE:.0e}: nothing is written"
+        )
     return difference
 
 

@@ -14,7 +14,6 @@ from litmlp.errors import Failure
 
 Grey = NDArray[numpy.float32]
 
-LONGEST_SIDE = 512  # a picture is reduced to it first: the data's images are far smaller still
 FAINTEST = 1 / 16  # of the strongest ink; what is fainter doesn't count where the ink's bounds are looked for
 DEVIATIONS_OF_NOISE = 4.0  # a normal deviate exceeds them once in 16,000 times
 MEDIAN_DEVIATION = 0.6745  # of a normal distribution, in standard deviations
@@ -78,9 +77,7 @@ class Ink:
         middle = [(length - 1) / 2 for length in ink.shape]
         target = [(height - 1) / 2, (width - 1) / 2]
         if self.centre == "mass":
-            middle = [
-                float((ink.sum(1 - axis) * numpy.arange(ink.shape[axis])).sum() / ink.sum()) for axis in (0, 1)
-            ]
+            middle = [float((ink.sum(1 - axis) * numpy.arange(ink.shape[axis])).sum() / ink.sum()) for axis in (0, 1)]
             target = [height / 2, width / 2]  # so it is in MNIST, whose centres lie within 0.5 of row and column 14
         image = numpy.zeros((height, width), numpy.float32)
         top, left = (round(there - here) for there, here in zip(target, middle, strict=True))
@@ -109,18 +106,14 @@ def widened(ink: Grey, stroke: float) -> Grey:
 
 def grey(picture: Image.Image) -> Grey:
     """The picture's shades (rows, columns) from 0 to 255. What is transparent gets the shade that shows the rest."""
-    if max(picture.size) > LONGEST_SIDE:
-        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Resampling.BOX)
     if not picture.has_transparency_data:
-        if picture.mode.startswith("I;16"):
-            return numpy.asarray(picture, numpy.float32) / 257  # convert would clip the 16 bits
         return numpy.asarray(picture.convert("L"), numpy.float32)
-    shades, opacity = (numpy.asarray(band, numpy.float32) for band in picture.convert("LA").split())
+    shades, opacity = (numpy.asarray(band, numpy.float32) for band in picture.convert("RGBA").convert("LA").split())
     opacity = opacity / 255
     visible = float((shades * opacity).sum() / max(float(opacity.sum()), 1.0))
-    behind = 255.0 if visible < 128 else 0.0
-    return shades * opacity + behind * (1 - opacity)
+    behind = numpy.float32(255 if visible < 128 else 0)
+    together: Grey = shades * opacity + behind * (1 - opacity)
+    return together
 
 
 def ink_of(shades: Grey, noise_counts: bool) -> Grey:
@@ -132,11 +125,11 @@ def ink_of(shades: Grey, noise_counts: bool) -> Grey:
     edge = numpy.concatenate([shades[0], shades[-1], shades[1:-1, 0], shades[1:-1, -1]])  # (pixels on the edge,)
     difference = shades - numpy.median(edge)
     lighter, darker = difference.clip(min=0), (-difference).clip(min=0)
-    ink = lighter if lighter.sum() > darker.sum() else darker
+    ink: Grey = (lighter if lighter.sum() > darker.sum() else darker).astype(numpy.float32)
     if not noise_counts:
         noise = float(numpy.median(numpy.abs(edge - numpy.median(edge)))) / MEDIAN_DEVIATION
-        ink = numpy.where(ink > DEVIATIONS_OF_NOISE * noise, ink, 0)
-    return ink.astype(numpy.float32)
+        ink[ink <= DEVIATIONS_OF_NOISE * noise] = 0
+    return ink
 
 
 def bounds(there: NDArray[numpy.bool_]) -> tuple[slice, slice]:

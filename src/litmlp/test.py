@@ -10,7 +10,6 @@ from PIL.Image import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from litmlp.answers import outputs_of
 from litmlp.charts import as_array, captioned_grid, confusion_chart
 from litmlp.checkpoints import read_checkpoint
 from litmlp.errors import Failure

@@ -6,6 +6,8 @@ from pydantic import BaseModel
 
 from litmlp.ink import Ink
 
+InputKind = Literal["drawing", "picture", "plane", "switches", "numbers"]
+
 
 class Answer(BaseModel):
     """The answer to one sample: of a classification everything but ``values``, of a regression only these."""
@@ -56,7 +58,7 @@ class ModelCard(BaseModel):
     checkpoint: str
     weights_sha256: str
     litmlp_version: str
-    input: Literal["drawing", "picture", "plane", "switches", "numbers"]
+    input: InputKind
     white: int | None
     stroke: float | None
 
@@ -77,7 +79,12 @@ def predict_body(shape: tuple[int, ...], ink: Ink | None) -> dict[str, Any]:
         sample = {"type": "array", "items": sample, "minItems": length, "maxItems": length}
     one = {"type": "object", "properties": {"sample": sample}, "required": ["sample"], "additionalProperties": False}
     several = {"type": "array", "items": sample, "minItems": 1}
-    many = {"type": "object", "properties": {"samples": several}, "required": ["samples"], "additionalProperties": False}
+    many = {
+        "type": "object",
+        "properties": {"samples": several},
+        "required": ["samples"],
+        "additionalProperties": False,
+    }
     content: dict[str, Any] = {"application/json": {"schema": {"oneOf": [one, many]}}}
     if ink is not None:
         content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")}

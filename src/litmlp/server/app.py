@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 import litmlp
 from litmlp.mlp import MLP
 from litmlp.report import weights_sha256
-from litmlp.server.api import ERRORS, Answers, Health, ModelCard, predict_body
+from litmlp.server.api import ERRORS, Answers, Health, InputKind, ModelCard, predict_body
 from litmlp.server.guard import Guard
 from litmlp.server.service import Service
 
@@ -20,7 +20,6 @@ PAGE = {"/": "index.html", "/docs": "docs.html"} | {
     for name in ("style.css", "page.js", "drawing.js", "inputs.js", "plane.js", "files.js", "docs.js", "icon.svg")
 }
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-
 
 
 def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
@@ -71,6 +70,7 @@ def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
 def card_of(model: MLP, checkpoint: Path, service: Service) -> ModelCard:
     """What ``GET /model`` says."""
     settings, shape, ink = model.settings, model.sample_shape, service.ink
+    kind: InputKind
     if ink is not None:
         kind = "picture" if ink.stroke is None else "drawing"
     elif settings.task == "xor":

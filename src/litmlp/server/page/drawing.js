@@ -79,7 +79,7 @@ export function drawing({ model, changed, problem, stage, tools, hint }) {
     context.lineWidth = width * side;
     for (const points of strokes) {
       context.beginPath();
-      context.moveTo(points[0][0] * side, points[0][1] * side);
+      context.moveTo(points[0][0] * side, points[0][1] * side - 0.01); // else a single point would draw nothing
       points.forEach(([x, y], index) => {
         const [nextX, nextY] = points[index + 1] ?? [x, y];
         context.quadraticCurveTo(x * side, y * side, ((x + nextX) / 2) * side, ((y + nextY) / 2) * side);

@@ -70,7 +70,7 @@ export function switches({ model, changed, stage, hint, table }) {
     table.tBodies[0].replaceChildren(...all.map((answer, index) => {
       const row = document.createElement("tr");
       row.className = rows[index].every((bit, place) => bit === bits[place]) ? "now" : "";
-      for (const text of [...rows[index], answer.label, `${(answer.probability * 100).toFixed(1)} %`]) row.insertCell().textContent = text;
+      for (const text of [...rows[index], answer.label, `${(answer.probability * 100).toFixed(1)}\u202f%`]) row.insertCell().textContent = text;
       return row;
     }));
   }

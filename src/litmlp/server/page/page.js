@@ -10,7 +10,7 @@ const NAMES = {
 };
 const PAUSE = 40; // ms between two questions at least
 const element = (id) => document.getElementById(id);
-const percent = (share) => `${(share * 100).toFixed(1)} %`;
+const percent = (share) => `${(share * 100).toFixed(1)}\u202f%`;
 
 let model, input;
 let changes = 0; // of the input, so far
@@ -18,7 +18,7 @@ let asking = false;
 let spoken = 0; // timer of the status line, which is read out once the input rests
 
 // Sends samples or a picture; resolves to what the server answers. An answer without success becomes an Error.
-export async function ask(body, type = "application/json") {
+async function ask(body, type = "application/json") {
   let response;
   try {
     response = await fetch("predict", { method: "POST", headers: { "Content-Type": type }, body });
@@ -58,7 +58,7 @@ function problem(text) {
 
 function show({ answers: [answer, ...others], seen }) {
   const winner = element("winner");
-  const label = model.classes ? answer.label : answer.values.map((value) => value.toFixed(3)).join(", ");
+  const label = model.classes ? answer.label : answer.values.map((value) => value.toFixed(3).replace("-", "−")).join(", ");
   winner.classList.remove("blank");
   if (winner.textContent !== label) {
     winner.textContent = label;
@@ -70,7 +70,7 @@ function show({ answers: [answer, ...others], seen }) {
     bars(answer.probabilities);
   } else {
     element("sure").textContent = "";
-    element("rival").textContent = "the network's value";
+    element("rival").textContent = `says the network${model.task === "log_value" ? " of log(x + y)" : ""}`;
   }
   if (seen) sees(seen);
   input.answered?.(answer, others);
@@ -80,7 +80,7 @@ function show({ answers: [answer, ...others], seen }) {
 }
 
 function blank() {
-  element("winner").textContent = "·";
+  element("winner").textContent = "?";
   element("winner").classList.add("blank");
   element("sure").textContent = element("rival").textContent = "";
   clearTimeout(spoken);
@@ -119,6 +119,8 @@ function describe() {
   element("seen").hidden = !model.white;
   const names = model.classes ?? [];
   element("winner").classList.toggle("words", names.some((name) => name.length > 3));
+  element("verdict").classList.toggle("stacked", !model.classes || names.some((name) => name.length > 3));
+  element("bars").classList.toggle("short", names.length === 10 && names.every((name) => name.length < 4));
   element("bars").style.setProperty("--names", `${Math.max(1.4, 0.55 * Math.max(0, ...names.map((name) => name.length)))}rem`);
   element("bars").replaceChildren(...names.map((name) => {
     const row = document.createElement("li");

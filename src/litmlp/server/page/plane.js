@@ -39,7 +39,10 @@ export function plane({ model, ask, changed, problem, stage, hint }) {
     context.clearRect(0, 0, side, side);
     if (field) context.drawImage(field, 0, 0, side, side);
     const [x, y] = [point[0] * side, (1 - point[1]) * side], unit = side / 100;
-    context.strokeStyle = "#1f1b2e55";
+    context.fillStyle = context.strokeStyle = "#1f1b2e88";
+    context.font = `${3.6 * unit}px system-ui, sans-serif`;
+    context.fillText("x", 49 * unit, 98 * unit);
+    context.fillText("y", 1.5 * unit, 51 * unit);
     context.setLineDash([unit, unit]);
     context.lineWidth = unit / 3;
     context.beginPath();
