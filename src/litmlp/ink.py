@@ -119,17 +119,36 @@ def grey(picture: Image.Image) -> Grey:
 def ink_of(shades: Grey, noise_counts: bool) -> Grey:
     """How far each pixel is from the background, on that side of it, darker or lighter, that more of the picture is.
 
-    The background is the median of the picture's edge; unless ``noise_counts``, what is as near to it as the edge's
-    own noise is no ink.
+    Unless ``noise_counts``, single pixels that stand out from a noisy picture are no ink, nor is what is as near to
+    the background as the noise.
     """
-    edge = numpy.concatenate([shades[0], shades[-1], shades[1:-1, 0], shades[1:-1, -1]])  # (pixels on the edge,)
-    difference = shades - numpy.median(edge)
-    lighter, darker = difference.clip(min=0), (-difference).clip(min=0)
-    ink: Grey = (lighter if lighter.sum() > darker.sum() else darker).astype(numpy.float32)
+    behind, noise = background(shades)
+    if noise >= 1 and not noise_counts:
+        smoothed = Image.fromarray(numpy.rint(shades).astype(numpy.uint8)).filter(ImageFilter.MedianFilter(5))
+        shades = numpy.asarray(smoothed, numpy.float32)
+    lighter, darker = (shades - behind).clip(min=0), (behind - shades).clip(min=0)
+    ink: Grey = lighter if lighter.sum() > darker.sum() else darker
     if not noise_counts:
-        noise = float(numpy.median(numpy.abs(edge - numpy.median(edge)))) / MEDIAN_DEVIATION
         ink[ink <= DEVIATIONS_OF_NOISE * noise] = 0
     return ink
+
+
+def background(shades: Grey) -> tuple[Grey, float]:
+    """The shade behind the ink (rows, columns), and its noise as a standard deviation, seen from the picture's edge.
+
+    It is a plane, since a photo is mostly lit from one side, fitted to those pixels of the edge that are near to their
+    median: so ink that reaches the edge doesn't count.
+    """
+    rows, columns = numpy.indices(shades.shape)
+    edge = numpy.ones(shades.shape, bool)
+    edge[1:-1, 1:-1] = False
+    values = shades[edge]  # (pixels on the edge,)
+    far = numpy.abs(values - numpy.median(values))
+    near = far <= 3 * numpy.median(far) + 1
+    places = numpy.stack([numpy.ones(near.sum()), rows[edge][near], columns[edge][near]], 1)  # (near, 3)
+    height, down, right = numpy.linalg.lstsq(places, values[near].astype(float))[0]
+    plane: Grey = (height + down * rows + right * columns).astype(numpy.float32)
+    return plane, float(numpy.median(numpy.abs(values - plane[edge])[near])) / MEDIAN_DEVIATION
 
 
 def bounds(there: NDArray[numpy.bool_]) -> tuple[slice, slice]:

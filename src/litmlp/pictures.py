@@ -11,6 +11,8 @@ FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")  # none of those 
 MOST_PIXELS = 50_000_000  # a telephone's camera makes up to 50 million; their shades take 50 MB
 LONGEST_SIDE = 512  # a larger picture is reduced to it: the images of the data are far smaller still
 
+Image.MAX_IMAGE_PIXELS = None  # its check warns, or tells of an attack; ours is below
+
 
 def read_picture(content: bytes) -> Image.Image:
     """The picture that a file holds, upright, in shades of grey; of a moving one the first. It may be reduced.
@@ -47,4 +49,5 @@ def in_grey(picture: Image.Image) -> Image.Image:
 
 def damaged(error: Exception) -> Failure:
     """What to say about a picture that can't be unpacked."""
-    return Failure(f"the picture is damaged ({str(error).strip().splitlines()[0] if str(error).strip() else error!r})")
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return Failure(f"the picture is damaged ({reason[0]})")
