@@ -6,14 +6,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
+import uvicorn
 from PIL import Image, ImageDraw
 
+from litmlp import fit
 from litmlp.command import RUN_VARIABLE
 from litmlp.mlp import MLP
 from litmlp.runs import Run
+from litmlp.serve import listen, own_names, url
+from litmlp.server.app import make_app
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -23,8 +29,6 @@ EPOCHS = {"digits": 6, "xor": 5, "log": 2, "log_value": 2, "mnist": 1}
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     """Gives a task's run, fitted for a few epochs when it is first asked for. MNIST's is skipped without its data."""
-    from litmlp import fit
-
     root = tmp_path_factory.mktemp("trained")
     runs: dict[str, Run] = {}
 
@@ -35,10 +39,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
             if task == "mnist":
                 shutil.copytree(DATA / "MNIST", root / "data" / "MNIST")
             flags = {"task": task, "run": f"a-{task}", "max_epochs": EPOCHS[task], "data_dir": root / "data"}
-            fit.main(
-                [f"--{name}={value}" for name, value in flags.items()]
-                + ["--accelerator=cpu", "--enable_progress_bar=false", f"--default_root_dir={root}"]
-            )
+            quiet = ["--accelerator=cpu", "--enable_progress_bar=false", f"--default_root_dir={root}"]
+            with redirect_stdout(StringIO()):
+                fit.main([*(f"--{name}={value}" for name, value in flags.items()), *quiet])
             os.environ.pop(RUN_VARIABLE)
             runs[task] = Run(root / "lightning_logs" / task / f"a-{task}")
         return runs[task]
@@ -57,17 +60,12 @@ def digits(trained: Callable[[str], Run], tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[MLP], str]]:
     """Serves models from this process, each on a port of its own, over real sockets; gives the URL."""
-    import uvicorn
-
-    from litmlp.serve import listen, own_names, url
-    from litmlp.server.app import make_app
-
     servers: list[tuple[uvicorn.Server, threading.Thread]] = []
 
     def start(model: MLP) -> str:
         listener = listen("127.0.0.1", 0)
         app = make_app(model, Path("some.ckpt"), own_names(listener))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         servers.append((server, thread))

@@ -108,8 +108,8 @@ def grey(picture: Image.Image) -> Grey:
     """The picture's shades (rows, columns) from 0 to 255. What is transparent gets the shade that shows the rest."""
     if not picture.has_transparency_data:
         return numpy.asarray(picture.convert("L"), numpy.float32)
-    shades, opacity = (numpy.asarray(band, numpy.float32) for band in picture.convert("RGBA").convert("LA").split())
-    opacity = opacity / 255
+    shades, opacity = (numpy.array(band, numpy.float32) for band in picture.convert("RGBA").convert("LA").split())
+    opacity /= numpy.float32(255)
     visible = float((shades * opacity).sum() / max(float(opacity.sum()), 1.0))
     behind = numpy.float32(255 if visible < 128 else 0)
     together: Grey = shades * opacity + behind * (1 - opacity)
@@ -139,7 +139,7 @@ def background(shades: Grey) -> tuple[Grey, float]:
     It is a plane, since a photo is mostly lit from one side, fitted to those pixels of the edge that are near to their
     median: so ink that reaches the edge doesn't count.
     """
-    rows, columns = numpy.indices(shades.shape)
+    rows, columns = numpy.mgrid[: shades.shape[0], : shades.shape[1]]
     edge = numpy.ones(shades.shape, bool)
     edge[1:-1, 1:-1] = False
     values = shades[edge]  # (pixels on the edge,)

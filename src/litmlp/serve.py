@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
     app = make_app(model, path, own_names(listener))
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
