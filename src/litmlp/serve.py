@@ -10,6 +10,7 @@ client may open. For the open internet, put a reverse proxy such as nginx in fro
 """
 
 import ipaddress
+import os
 import socket
 
 from litmlp.errors import Failure, UsageError
@@ -40,8 +41,8 @@ def main(argv: list[str]) -> None:
     from litmlp.server.app import make_app  # noqa: PLC0415
 
     path = checkpoint_of(flags)
-    model = MLP.load_from_checkpoint(path)
     listener = listen(flags.host, flags.port)
+    model = MLP.load_from_checkpoint(path)
     app = make_app(model, path, own_names(listener))
     config = uvicorn.Config(
         app,
@@ -69,7 +70,8 @@ def listen(host: str, port: int) -> socket.socket:
     except (socket.gaierror, UnicodeError):
         raise UsageError(f"--host {host}: there is no such address") from None
     except OSError as error:
-        raise Failure(f"can't listen on port {port} of {host} ({error.strerror}): choose another --port") from None
+        reason = os.strerror(error.errno or 0)
+        raise Failure(f"can't listen on port {port} of {host} ({reason}): choose another --port") from None
 
 
 def own_names(listener: socket.socket) -> set[str] | None:
