@@ -71,8 +71,11 @@ class Page:
 
     def sees(self) -> list[int]:
         """The pixels of the image that the network sees."""
-        script = """const canvas = document.querySelector('#seen canvas');
-            const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        script = """const shown = document.querySelector('#seen canvas'), canvas = document.createElement('canvas');
+            [canvas.width, canvas.height] = [shown.width, shown.height];
+            const context = canvas.getContext('2d', { willReadFrequently: true });
+            context.drawImage(shown, 0, 0);
+            const image = context.getImageData(0, 0, canvas.width, canvas.height);
             return [...image.data].filter((_, index) => index % 4 === 0);"""
         return [int(value) for value in self.browser.execute_script(script)]
 
@@ -89,6 +92,10 @@ class Page:
                 actions.click_and_hold()
         (actions.release() if lift else actions).perform()
 
+    def rest(self) -> None:
+        """Wait until the newest input has been answered."""
+        self.until(lambda: self.browser.execute_script("return document.getElementById('output').ariaBusy") == "false")
+
     def is_quiet(self) -> bool:
         """Whether the console is empty, and no problem is told."""
         assert self.console() == []
@@ -99,15 +106,18 @@ def test_drawing_moves_the_bars_and_clear_clears(browser: Chrome, digits_url: st
     page = Page(browser, digits_url)
     assert (page.text("winner"), page.bars(), set(page.sees())) == ("?", [0.0] * 10, {0})
     page.stroke(ONE, lift=False)
-    page.until(lambda: sum(page.bars()) > 99)  # while the button is still down
+    page.rest()  # while the button is still down
     first = page.bars()
     assert page.text("winner") == str(first.index(max(first)))
     assert page.text("sure") == f"{max(first):.1f}\u202f%"
     assert max(page.sees()) > 200
     ActionChains(browser).release().perform()
+    page.rest()
+    assert page.bars() == first
     page.stroke([(0.2, 0.15), (0.8, 0.15)])
-    page.until(lambda: page.bars() != first)
+    page.rest()
     second = page.bars()
+    assert second != first
     page.press("Undo")
     page.until(lambda: page.bars() == first)
     browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
@@ -126,7 +136,8 @@ def test_drawing_by_keyboard_and_a_dot(browser: Chrome, digits_url: str) -> None
     page = Page(browser, digits_url)
     pad = browser.find_element(By.CSS_SELECTOR, ".pad canvas")
     pad.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 12, Keys.SPACE)
-    page.until(lambda: sum(page.bars()) > 99)
+    page.rest()
+    assert sum(page.bars()) == pytest.approx(100, abs=0.01)
     seen = [page.sees()[row * 8 : row * 8 + 8] for row in range(8)]
     assert all(row[0] == row[7] == 0 and max(row) > 150 for row in seen)  # an upright line
     pad.send_keys(Keys.CONTROL, "z")

@@ -35,6 +35,7 @@ async function changed() {
   changes += 1;
   if (asking) return;
   asking = true;
+  element("output").ariaBusy = "true";
   for (let seen = -1; seen !== changes; ) {
     seen = changes;
     const question = await input.question();
@@ -49,6 +50,7 @@ async function changed() {
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
   asking = false;
+  element("output").ariaBusy = "false";
 }
 
 function problem(text) {
