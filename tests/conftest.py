@@ -121,9 +121,9 @@ def digits_url(serve: Callable[[MLP], str], digits: Path) -> str:
     return serve(MLP.load_from_checkpoint(digits))
 
 
-def script(name: str, *flags: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def script(name: str, *flags: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a script as a user does."""
-    command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, flags)]
+    command = [sys.executable, str(root / "scripts" / f"{name}.py"), *map(str, flags)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
