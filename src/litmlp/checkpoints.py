@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,24 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from litmlp.errors import Failure
 
-WEIGHT_KEYS = ("pytorch-lightning_version", "hyper_parameters", "state_dict")
-RESUME_KEYS = ("epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers", "train_metrics")
+# What has to be in a checkpoint: a type, a pattern of a text, keys with what is behind them, or a list of alike items.
+WEIGHTS = {
+    "pytorch-lightning_version": re.compile(r"2(\.\d+)+((a|b|rc|\.post|\.dev)\d+)?"),
+    "hyper_parameters": dict,
+    "state_dict": dict,
+}
+COUNTS = {"current": dict.fromkeys(("ready", "completed", "started", "processed"), int)}
+LOADERS = {"combined_loader": [{"batches_done": int}]}
+RESUME_POINT = {
+    **WEIGHTS,
+    "epoch": int,
+    "global_step": int,
+    "loops": {"fit_loop": {"epoch_progress": COUNTS, "epoch_loop.batch_progress": COUNTS, "state_dict": LOADERS}},
+    "callbacks": {"Checkpoints": {"seconds": float, "best_loss": float, "best": dict, "stopped_early": bool}},
+    "optimizer_states": [{"state": dict, "param_groups": [{"lr": float, "params": list}]}],
+    "lr_schedulers": list,
+    "train_metrics": [{"pending": list, "sums": [dict]}],
+}
 
 
 def write_durably(path: Path, write: Callable[[Path], object], keep_as: Path | None = None) -> None:
@@ -55,11 +72,13 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path, keep_as: Path | Non
     """
     try:
         write_durably(path, lambda temporary: torch.save(checkpoint, temporary), keep_as)
-    except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as a RuntimeError
-        raise Failure(f"can't write {path} ({error}): make room or rights there, then go on with --resume") from error
+    except OSError as error:
+        raise Failure(f"can't write {path} ({error.strerror}): make room or rights there, then go on") from error
+    except RuntimeError as error:  # so torch's zip writer reports a full disk
+        raise Failure(f"can't write {path} (the disk is full, or refuses it): make room there, then go on") from error
 
 
-def read_checkpoint(path: str | Path, keys: tuple[str, ...] = WEIGHT_KEYS) -> dict[str, Any]:
+def read_checkpoint(path: str | Path, wanted: dict[str, Any] = WEIGHTS) -> dict[str, Any]:
     """Read a checkpoint of ours, onto the CPU.
 
     Nothing in the file can run: it is unpickled by torch's restricted reader, whatever the environment says, and
@@ -67,7 +86,7 @@ def read_checkpoint(path: str | Path, keys: tuple[str, ...] = WEIGHT_KEYS) -> di
 
     Args:
         path: a local file.
-        keys: what it has to hold.
+        wanted: what it has to hold: ``WEIGHTS`` or ``RESUME_POINT``.
 
     Raises:
         Failure: if it isn't there, can't be read, is damaged, holds anything but plain values and tensors, or
@@ -80,8 +99,12 @@ def read_checkpoint(path: str | Path, keys: tuple[str, ...] = WEIGHT_KEYS) -> di
         raise Failure(f"{path} is a folder, not a checkpoint")
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        checkpoint: Any = torch.load(path, map_location="cpu", weights_only=True) if damaged is None else None
+            # torch.save doesn't compress. What claims to hold more than it has bytes would fill the memory.
+            is_swollen = sum(member.file_size for member in archive.infolist()) > path.stat().st_size
+            damaged = None if is_swollen else archive.testzip()
+        checkpoint: Any = None
+        if not is_swollen and damaged is None:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise Failure(f"there is no checkpoint {path}") from None
     except PermissionError:
@@ -93,21 +116,63 @@ def read_checkpoint(path: str | Path, keys: tuple[str, ...] = WEIGHT_KEYS) -> di
     except Exception as error:  # whatever else a broken or hostile file makes of zipfile and torch.load
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise Failure(f"{path} can't be read as a checkpoint: {reason[0]}") from error
+    if is_swollen:
+        raise Failure(f"{path} claims to hold more than it has bytes, which torch.save never does: it is refused")
     if damaged is not None:
         raise Failure(f"{path} is damaged: the checksum of {damaged} in it is wrong")
-    missing = [key for key in keys if not isinstance(checkpoint, dict) or key not in checkpoint]
-    if missing:
-        raise Failure(f"{path} is no checkpoint of ours that serves here: {', '.join(missing)} missing in it")
+    check_content(checkpoint, wanted, path)
     return dict(checkpoint)
+
+
+def check_content(checkpoint: Any, wanted: dict[str, Any], path: Path) -> None:
+    """Raise a Failure that names the first place in which a checkpoint doesn't hold what it has to."""
+    misfit = find_misfit(checkpoint, wanted)
+    if misfit is not None:
+        what = "/".join(misfit) or "what should be"
+        raise Failure(f"{path} is no checkpoint of ours that serves here: {what} in it is missing or wrong")
+
+
+def find_misfit(found: Any, wanted: Any) -> list[str] | None:
+    """The keys that lead to the first value that isn't what is wanted; None if there is none."""
+    if isinstance(wanted, type):
+        return None if isinstance(found, wanted) else []
+    if isinstance(wanted, re.Pattern):
+        return None if isinstance(found, str) and wanted.fullmatch(found) else []
+    if not isinstance(found, type(wanted)) or not found:
+        return []
+    alike = dict.fromkeys(range(len(found)), wanted[0]) if isinstance(wanted, list) else wanted
+    for key, inside in alike.items():
+        if isinstance(found, dict) and key not in found:
+            return [str(key)]
+        misfit = find_misfit(found[key], inside)
+        if misfit is not None:
+            return [str(key), *misfit]
+    return None
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
     """Makes the Trainer read and write its checkpoints in the ways above."""
 
+    def __init__(self) -> None:
+        self.folders: set[Path] = set()  # where this process has written checkpoints
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Replace ``last.ckpt`` and keep the one before as ``previous.ckpt`` beside it."""
-        write_checkpoint(checkpoint, Path(path), keep_as=Path(path).with_name("previous.ckpt"))
+        """Replace a checkpoint. The ``last.ckpt`` of before is kept as ``previous.ckpt`` beside it."""
+        path = Path(path)
+        write_checkpoint(checkpoint, path, path.with_name("previous.ckpt") if path.name == "last.ckpt" else None)
+        self.folders.add(path.resolve().parent)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint to resume from."""
-        return read_checkpoint(path, RESUME_KEYS + WEIGHT_KEYS)
+        return read_checkpoint(path, RESUME_POINT)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a checkpoint for Lightning's ModelCheckpoint, which takes the path from the one it resumed from.
+
+        Raises:
+            Failure: if that isn't a checkpoint beside one that this process has written.
+        """
+        path = Path(path)
+        if path.resolve().parent not in self.folders or path.suffix != ".ckpt" or path.is_dir():
+            raise Failure(f"the checkpoint that this run went on from says to delete {path}: it is refused")
+        path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable
+from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,10 +73,10 @@ def read_command(argv: list[str]) -> Command:
     first = first_pass(argv)
     task = first.task
     run = named_run(first, task, logs_folder(first.default_root_dir))
-    stored = run.read_config() if run is not None and run.config.exists() else None
+    stored = run.read_config() if run is not None else None
     if stored is not None:
         argv = ["--config", as_base(stored, argv), *argv]
-        task = task or stored.get("task")
+        task = task or stored["task"]
     task = task or "digits"
     if task not in TASKS:
         raise UsageError(f"--task {task}: there is no such task; there are {', '.join(TASKS)}")
@@ -126,7 +127,8 @@ def named_run(first: argparse.Namespace, task: str | None, logs: Path) -> Run | 
     if first.run is None:
         return None
     run = Run.named(logs, task or "digits", first.run)
-    owners = [config.parent for config in logs.glob(f"*/{first.run}/config.yaml")]
+    # Unlike Path.glob, this one finds nothing where we have no rights to look.
+    owners = [(logs / config).parent for config in glob(f"*/{first.run}/config.yaml", root_dir=logs)]  # noqa: PTH207
     if run.folder in owners or not owners:
         return run
     if task is not None:

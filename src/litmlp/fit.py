@@ -1,7 +1,9 @@
 """``scripts/fit.py``: builds task, model and Trainer from the flags, trains, tests the best checkpoint, and tells."""
 
+import errno
 import logging
 import os
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,12 @@ from litmlp.errors import Failure, UsageError
 from litmlp.mlp import MLP
 from litmlp.report import log_hyperparameters, show, test_best
 from litmlp.resume import Checkpoints
-from litmlp.runs import Run, read_resume_point
+from litmlp.runs import Run, cannot_write, read_resume_point
 from litmlp.tasks import TASKS
 from litmlp.tasks.task import Task
 from litmlp.trainer import as_list, check_flags_against_data, make_trainer
 
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 LIMITS = ("max_epochs", "max_steps", "max_time", "min_epochs", "min_steps")
 
 
@@ -51,28 +54,35 @@ def main(argv: list[str]) -> None:
         trainer.test(model, datamodule=task)
         return
     start_from, resume_point = choose_resume_point(command, model, trainer)
+    run = checkpoints.run = open_run(command, trainer, start_from)
+    INTERRUPTION.advice = f"go on with --resume {run.folder}"
     INTERRUPTION.deferred = True
     try:
-        run = open_run(command, trainer, start_from)
-        INTERRUPTION.advice = f"go on with --resume {run.folder}"
-        checkpoints.run = run
         add_logger(trainer, command, run, model, resume_point)
         trainer.fit(model, datamodule=task, ckpt_path=start_from, weights_only=True)
+        INTERRUPTION.deferred = False
+        if INTERRUPTION.signum:
+            INTERRUPTION.leave(INTERRUPTION.signum)
+        results = test_best(trainer, model, task, checkpoints)
+        if trainer.is_global_zero:
+            log_hyperparameters(trainer, command.text, results)
+            run.write_results(results)
+    except OSError as error:  # so TensorBoard's writer reports a full disk
+        if error.errno not in OF_THE_DISK:
+            raise
+        raise cannot_write(run.folder, error) from error
     finally:
         INTERRUPTION.deferred = False
-    if INTERRUPTION.signum:
-        INTERRUPTION.leave(INTERRUPTION.signum)
-    results = test_best(trainer, model, task, checkpoints)
     if trainer.is_global_zero:
-        log_hyperparameters(trainer, command.text, results)
-        run.write_results(results)
         show(results, run)
         for line in task.describe(lambda samples: model(samples.to(model.device)).cpu()):
             print(line)
 
 
 def silence_what_helps_nobody() -> None:
-    """Leave out Lightning's adverts, and warnings that don't apply here or that only its authors can mend."""
+    """Leave out Lightning's adverts, and what doesn't apply here, is told twice, or only its authors can mend."""
+    # What TensorBoard's thread can't write to a full disk, the main thread is told as well.
+    threading.excepthook = lambda failed: None if failed.exc_type is OSError else threading.__excepthook__(failed)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", FutureWarning)  # inside Lightning
     warnings.filterwarnings("ignore", ".*torch.jit.trace.* is deprecated", FutureWarning)  # inside SummaryWriter
@@ -132,6 +142,7 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
             f"{path} is another model's checkpoint: its {name} is {content['hyper_parameters'][name]},"
             f" not {model.hparams.get(name)}"
         )
+    model.check_weights(content["state_dict"], path)
     progress = content["loops"]["fit_loop"]["epoch_progress"]["current"]
     if 0 < command.settings.max_epochs < progress["processed"]:
         raise UsageError(

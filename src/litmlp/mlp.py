@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
 from litmlp.checkpoints import read_checkpoint
-from litmlp.errors import UsageError
+from litmlp.errors import Failure, UsageError
 from litmlp.loader import Batch
 from litmlp.metrics import EpochMetrics
 from litmlp.network import build_network
@@ -199,9 +199,28 @@ class MLP(LightningModule):
             Failure: if the file can't be read, is damaged, or isn't a checkpoint of this model.
         """
         checkpoint = read_checkpoint(checkpoint_path)
+        try:
+            with torch.device("meta"):  # without memory: who knows how wide a model the file asks for
+                outline = cls(**checkpoint["hyper_parameters"])
+        except (TypeError, ValueError, KeyError, IndexError, RuntimeError, UsageError) as error:
+            raise Failure(f"{checkpoint_path} is no checkpoint of this model: {error}") from error
+        outline.check_weights(checkpoint["state_dict"], checkpoint_path)
         model = cls(**checkpoint["hyper_parameters"])
         model.load_state_dict(checkpoint["state_dict"])
         return model.eval()
+
+    def check_weights(self, state_dict: dict[str, Any], path: str | Path) -> None:
+        """Check that weights fit this model.
+
+        Raises:
+            Failure: if they don't, with the names of both and the first of the weights.
+        """
+        own = self.state_dict()
+        for name in {**own, **state_dict}:
+            shapes = [getattr(weights.get(name), "shape", None) for weights in (state_dict, own)]
+            if shapes[0] != shapes[1]:
+                found, expected = (None if shape is None else tuple(shape) for shape in shapes)
+                raise Failure(f"{path} is no checkpoint of this model: {name} is {found} in it, not {expected}")
 
 
 def lr_factor(schedule: str, steps: float, step: int) -> float:

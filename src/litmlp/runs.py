@@ -1,15 +1,20 @@
 """A run's folder: ``lightning_logs/<task>/<name>``, what lies in it, and how it is found again."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
 
-from litmlp.checkpoints import RESUME_KEYS, WEIGHT_KEYS, read_checkpoint, write_durably
+from litmlp.checkpoints import RESUME_POINT, check_content, find_misfit, read_checkpoint, write_durably
 from litmlp.errors import Failure, UsageError
+from litmlp.tasks import TASKS
+
+RESULTS = {"epochs": int, "steps": int, "seconds": float, "weights_sha256": str, "test": dict}
 
 
 class Run:
@@ -78,10 +83,11 @@ class Run:
             if not configs:
                 raise Failure(f"{flag} last: there is no run in {logs}")
             return cls(configs[-1].parent)
-        folder = Path(path) if Path(path).is_dir() else Path(path).parent.parent
-        if not Path(path).exists():
+        # Unlike Path's methods, those of os.path say no where we have no rights to look.
+        if not os.path.exists(path):  # noqa: PTH110
             raise Failure(f"{flag} {path}: there is no such run's folder or checkpoint")
-        if not cls(folder).config.is_file():
+        folder = Path(path) if os.path.isdir(path) else Path(path).parent.parent  # noqa: PTH112
+        if not os.path.isfile(cls(folder).config):  # noqa: PTH113
             raise Failure(f"{flag} {path}: not a run's folder, nor a checkpoint in one (no {folder / 'config.yaml'})")
         return cls(folder)
 
@@ -95,6 +101,10 @@ class Run:
         """
         try:
             self.best.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self.folder, self.best.parent):
+                TemporaryFile(
+                    dir=folder
+                ).close()  # says now, not at the first resume point, that it can't be written to
             if not self.config.exists() or self.config.read_text() != settings:
                 self.results.unlink(missing_ok=True)
                 write_durably(self.config, lambda path: path.write_text(settings))
@@ -103,25 +113,38 @@ class Run:
         except OSError as error:
             raise cannot_write(self.config, error) from None
 
-    def read_config(self) -> dict[str, Any]:
-        """The settings of the run.
+    def read_config(self) -> dict[str, Any] | None:
+        """The settings of the run; None if there are none.
 
         Raises:
-            Failure: if the file can't be read.
+            Failure: if the file can't be read, or isn't a run's.
         """
-        return read_yaml(self.config)
+        if not os.path.lexists(self.config):  # unlike Path.exists, it is False also where we have no rights to look
+            return None
+        settings = read_yaml(self.config)
+        if settings.get("task") not in TASKS:
+            raise Failure(f"{self.config} is damaged: it names no task of ours")
+        return settings
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Say that the run is complete, and what it reached."""
         write_durably(self.results, lambda path: path.write_text(json.dumps(results, indent=2) + "\n"))
 
     def read_results(self) -> dict[str, Any] | None:
-        """What a complete run reached; None for another."""
+        """What a complete run reached; None for another, and if it is damaged: then the test is made anew.
+
+        Raises:
+            Failure: if we have no rights to look, or there is a file where the folder should be.
+        """
         try:
-            results: dict[str, Any] = json.loads(self.results.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            results: Any = json.loads(self.results.read_bytes())
+        except FileNotFoundError:
             return None
-        return results
+        except OSError as error:
+            raise Failure(f"can't read {self.results} ({error.strerror}): choose another --run") from None
+        except ValueError:
+            return None
+        return None if find_misfit(results, RESULTS) is not None else dict(results)
 
     def newest_resume_point(self) -> tuple[Path | None, dict[str, Any]]:
         """The newest intact checkpoint to go on from, and its content; None and {} if there is none.
@@ -153,9 +176,10 @@ def read_resume_point(path: Path) -> dict[str, Any]:
     Raises:
         Failure: if it can't be read, or holds weights only.
     """
-    checkpoint = read_checkpoint(path, WEIGHT_KEYS)
-    if any(key not in checkpoint for key in RESUME_KEYS):
+    checkpoint = read_checkpoint(path)
+    if "loops" not in checkpoint:
         raise Failure(f"{path} holds weights only: to go on, name its run's folder, {path.parent.parent}")
+    check_content(checkpoint, RESUME_POINT, path)
     return checkpoint
 
 

@@ -133,4 +133,5 @@ def flag_in(message: str, options: dict[str, Any]) -> str:
     places = {name: message.lower().find(name) for name in given}
     named = sorted((place, name) for name, place in places.items() if place >= 0)
     by_value = [(0, name) for name, value in given.items() if isinstance(value, str) and value in message]
-    return "".join(f"--{name} {given[name]}: " for _, name in (named or by_value)[:1])
+    a_package_is_missing = [(0, name) for name in ("accelerator", "precision", "strategy") if name in given]
+    return "".join(f"--{name} {given[name]}: " for _, name in (named or by_value or a_package_is_missing)[:1])

@@ -34,7 +34,18 @@ class MNIST(Task):
     def prepare_data(self) -> None:
         """Download what is missing in ``data_dir``, and unpack it there."""
         resources = {self.folder / name: md5 for name, md5 in self.DATASET.resources}
-        if all(packed.with_suffix("").is_file() for packed in resources):
+        try:
+            sizes = {packed.with_suffix(""): packed.with_suffix("").stat().st_size for packed in resources}
+        except PermissionError as error:
+            raise Failure(f"no rights to read {error.filename}: mend them, or name another --data_dir") from None
+        except OSError:
+            sizes = {}  # at least one isn't there
+        for path, size in sizes.items():
+            samples = 60_000 if path.name.startswith("train") else 10_000
+            expected = 16 + 28 * 28 * samples if "images" in path.name else 8 + samples  # a header, then bytes
+            if size != expected:
+                raise self._damaged(path, f"it has {size} bytes instead of {expected}")
+        if sizes:
             return
         for packed, md5 in resources.items():
             if packed.is_file() and not check_md5(packed, md5):
@@ -57,7 +68,7 @@ class MNIST(Task):
         try:
             data = self.DATASET(self.data_dir, train=train)
         except (RuntimeError, OSError, ValueError, TypeError, KeyError, AssertionError) as error:
-            raise self._damaged(self.folder, str(error)) from error
+            raise self._damaged(self.folder, str(error) or "not MNIST's format") from error
         images, targets = data.data, data.targets  # (n, 28, 28), (n,)
         expected = 60_000 if train else 10_000
         if images.shape != (expected, 28, 28) or targets.shape != (expected,) or int(targets.max()) > 9:

@@ -1,0 +1,132 @@
+"""What can be broken in the folder that a command runs in: a case of broken_inputs.yaml names the method."""
+
+import os
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import torch
+
+LAST = Path("lightning_logs/xor/base/checkpoints/last.ckpt")
+RAW = Path("data/MNIST/raw")
+
+
+class Evil:
+    """Runs code where a pickle of it is read."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("touch executed",)
+
+
+class Prepare:
+    """Each method breaks one thing in the working folder, which holds the complete run ``base``."""
+
+    def truncated(self) -> None:
+        os.truncate(LAST, LAST.stat().st_size // 2)
+
+    def empty(self) -> None:
+        LAST.write_bytes(b"")
+
+    def garbage(self) -> None:
+        LAST.write_bytes(b"garbage" * 1000)
+
+    def flipped_bit(self) -> None:
+        content = bytearray(LAST.read_bytes())
+        content[len(content) // 3] ^= 4
+        LAST.write_bytes(content)
+
+    def state_dict_only(self) -> None:
+        torch.save(torch.load(LAST, weights_only=True)["state_dict"], LAST)
+
+    def a_list(self) -> None:
+        torch.save([1, 2], LAST)
+
+    def the_old_format(self) -> None:
+        torch.save({"epoch": 1}, LAST, _use_new_zipfile_serialization=False)
+
+    def another_zip(self) -> None:
+        with zipfile.ZipFile(LAST, "w") as archive:
+            archive.writestr("hello.txt", "hello")
+
+    def a_zip_bomb(self) -> None:
+        with zipfile.ZipFile(LAST, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("last/data.pkl", bytes(50_000_000))
+
+    def a_claim_of_much_memory(self) -> None:
+        """A tensor of four terabytes, stored in four bytes."""
+        tensor = torch.zeros(1).expand(10**12)
+        torch.save({**torch.load(LAST, weights_only=True), "state_dict": {"network.1.weight": tensor}}, LAST)
+
+    def a_wide_model(self) -> None:
+        content = torch.load(LAST, weights_only=True)
+        content["hyper_parameters"]["hidden"] = [10**6, 10**6]
+        torch.save(content, LAST)
+
+    def evil(self) -> None:
+        torch.save(Evil(), LAST)
+
+    def evil_inside(self) -> None:
+        torch.save({**torch.load(LAST, weights_only=True), "extra": {"deep": [Evil()]}}, LAST)
+
+    def evil_pickle(self) -> None:
+        LAST.write_bytes(pickle.dumps(Evil()))
+
+    def incomplete(self) -> None:
+        Path("lightning_logs/xor/base/results.json").unlink()
+
+    def no_config(self) -> None:
+        Path("lightning_logs/xor/base/config.yaml").unlink()
+
+    def config_is_a_folder(self) -> None:
+        self.no_config()
+        Path("lightning_logs/xor/base/config.yaml").mkdir()
+
+    def logs_is_a_file(self) -> None:
+        shutil.rmtree("lightning_logs")
+        Path("lightning_logs").write_text("")
+
+    def folder_named_c(self) -> None:
+        Path("c.yaml").mkdir()
+
+    def unreadable(self) -> None:
+        LAST.chmod(0)
+
+    def unreadable_run(self) -> None:
+        self.incomplete()
+        Path("lightning_logs/xor/base").chmod(0)
+
+    def unwritable_logs(self) -> None:
+        Path("lightning_logs/xor").chmod(0o555)
+        Path("lightning_logs").chmod(0o555)
+
+    def unwritable_run(self) -> None:
+        self.incomplete()
+        for path in ("lightning_logs/xor/base/checkpoints", "lightning_logs/xor/base"):
+            Path(path).chmod(0o555)
+
+    def unreadable_data(self) -> None:
+        RAW.mkdir(parents=True)
+        Path("data/MNIST").chmod(0)
+
+    def short_images(self) -> None:
+        self._images("train-images-idx3-ubyte", 1000)
+
+    def short_test_labels(self) -> None:
+        self._images("t10k-labels-idx1-ubyte", 100)
+
+    def not_images(self) -> None:
+        self._images("", 0)
+
+    def damaged_archive(self) -> None:
+        RAW.mkdir(parents=True)
+        (RAW / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b not gzip")
+
+    def _images(self, short: str, size: int) -> None:
+        """The four files of MNIST in their right sizes, full of zeros, but one."""
+        RAW.mkdir(parents=True)
+        for name, samples in (("train", 60_000), ("t10k", 10_000)):
+            for kind, right in (("images-idx3", 16 + 784 * samples), ("labels-idx1", 8 + samples)):
+                path = RAW / f"{name}-{kind}-ubyte"
+                path.touch()
+                os.truncate(path, size if path.name == short else right)
