@@ -57,8 +57,8 @@ def main() -> None:
             measured = take_turns(group.contestants, flags.rounds)
             for row in group.rows:
                 print(line(row, measured), flush=True)
-    if flags.peers is None:
-        print(HOW_TO_GET_PEERS, file=sys.stderr)
+            if flags.peers is None and any(row.above not in measured for row in group.rows):
+                print(HOW_TO_GET_PEERS, file=sys.stderr)
 
 
 def read_flags() -> argparse.Namespace:

@@ -68,8 +68,8 @@ def compare(above: float, below: float, difference: bool) -> float:
 def aim(row: Row) -> str:
     """What is aimed at."""
     if row.at_most is not None:
-        return f"≤ {row.at_most:g}"
-    return "" if row.at_least is None else f"≥ {row.at_least:g}"
+        return f"≤ {row.at_most:.3g}"
+    return "" if row.at_least is None else f"≥ {row.at_least:.3g}"
 
 
 def reached(row: Row, result: float) -> str:
