@@ -103,7 +103,7 @@ def serve() -> Iterator[Callable[[MLP], str]]:
     def start(model: MLP) -> str:
         listener = listen("127.0.0.1", 0)
         app = make_app(model, Path("some.ckpt"), own_names(listener))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(app, http="httptools", log_level="error"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         servers.append((server, thread))

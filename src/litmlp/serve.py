@@ -1,9 +1,10 @@
 """``scripts/serve.py``: serves a trained model over HTTP, with a page to draw on.
 
-It stands on FastAPI and uvicorn rather than on LitServe. LitServe passes each request to worker processes through
-queues, which pays for large models on accelerators; this network answers in a fraction of a millisecond, less than
-such a passage takes. LitServe also listens to all interfaces unless told otherwise, answers undecodable requests with
-5xx, and wraps the same FastAPI and uvicorn, so that it would be a dependency more, not one less.
+It stands on FastAPI and uvicorn rather than on LitServe. LitServe (0.2.19) passes each request to a worker process
+through a manager process, which pays for large models on accelerators; this network answers in a tenth of a
+millisecond, and so it was slower here: 284 requests a second against 1,290, of MNIST samples one by one from 16
+connections on two busy cores. It also listens to all interfaces unless told otherwise, answers a body that isn't JSON
+with 500, and wraps the same FastAPI and uvicorn, so that it would be a dependency more, not one less.
 
 It is meant for this machine, or for a network that one trusts: behind it, nothing limits how many connections a
 client may open. For the open internet, put a reverse proxy such as nginx in front.
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets the network in")
     parser.add_argument("--port", type=int, default=8000, help="0 takes any free one")
     flags = parser.parse_args(argv)
-    require("serve.py", "fastapi", "uvicorn")
+    require("serve.py", "fastapi", "uvicorn", "httptools")
     import uvicorn  # noqa: PLC0415 (an extra)
 
     from litmlp.server.app import make_app  # noqa: PLC0415
@@ -46,9 +47,11 @@ def main(argv: list[str]) -> None:
     app = make_app(model, path, own_names(listener))
     config = uvicorn.Config(
         app,
+        http="httptools",  # uvicorn's other parser, h11, logs tracebacks when a client breaks off HTTP's framing
         log_level="error",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
     print(f"{model.settings.task} from {path}: open {url(listener)} (Ctrl-C stops)", flush=True)
@@ -65,13 +68,21 @@ def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port < 2**16:
         raise UsageError(f"--port {port}: must be from 0 to 65535")
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=1024)
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # With its protocol named, for asyncio turns Nagle's algorithm off only then: it costs 40 ms an answer.
+        listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     except (socket.gaierror, UnicodeError):
         raise UsageError(f"--host {host}: there is no such address") from None
+    try:
+        if os.name == "posix":  # elsewhere it would let two servers have the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
     except OSError as error:
+        listener.close()
         reason = os.strerror(error.errno or 0)
         raise Failure(f"can't listen on port {port} of {host} ({reason}): choose another --port") from None
+    return listener
 
 
 def own_names(listener: socket.socket) -> set[str] | None:

@@ -39,6 +39,7 @@ def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
         version=litmlp.__version__,
         docs_url=None,  # FastAPI's own page loads its scripts from a server elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         exception_handlers={HTTPException: in_one_sentence},
     )
     app.add_middleware(Guard, hosts=hosts)
