@@ -3,7 +3,6 @@
 import argparse
 import inspect
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL.Image import Image
@@ -69,7 +68,7 @@ def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
     kind = TASKS.get(model.settings.task)
     if kind is None or kind().description != {name: model.settings[name] for name in kind().description}:
         raise Failure(f"the checkpoint's task is {model.settings.task}, which there isn't here in that form")
-    settings: dict[str, Any] = run.read_config() if run.config.is_file() else {}
+    settings = run.read_config() or {}
     if flags.data_dir is not None:
         settings["data_dir"] = flags.data_dir
     names = inspect.signature(kind).parameters
