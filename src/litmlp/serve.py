@@ -14,6 +14,8 @@ import ipaddress
 import os
 import socket
 
+import torch
+
 from litmlp.errors import Failure, UsageError
 from litmlp.extras import require
 from litmlp.flags import checkpoint_of, parser_with_ckpt
@@ -44,6 +46,7 @@ def main(argv: list[str]) -> None:
     path = checkpoint_of(flags)
     listener = listen(flags.host, flags.port)
     model = MLP.load_from_checkpoint(path)
+    torch.set_num_threads(1)  # for layers this small, threads that wait for each other cost more than they save
     app = make_app(model, path, own_names(listener))
     config = uvicorn.Config(
         app,
