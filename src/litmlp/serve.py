@@ -1,10 +1,9 @@
 """``scripts/serve.py``: serves a trained model over HTTP, with a page to draw on.
 
-It stands on FastAPI and uvicorn rather than on LitServe. LitServe (0.2.19) passes each request to a worker process
-through a manager process, which pays for large models on accelerators; this network answers in a tenth of a
-millisecond, and so it was slower here: 284 requests a second against 1,290, of MNIST samples one by one from 16
-connections on two busy cores. It also listens to all interfaces unless told otherwise, answers a body that isn't JSON
-with 500, and wraps the same FastAPI and uvicorn, so that it would be a dependency more, not one less.
+It stands on FastAPI and uvicorn rather than on LitServe. LitServe (0.2.19) passes each request to worker processes and
+back, which pays for large models on accelerators; this network answers in a tenth of a millisecond. LitServe also
+listens to all interfaces unless told otherwise, answers a body that isn't JSON with 500, and wraps the same FastAPI and
+uvicorn, so that it would be a dependency more, not one less.
 
 It is meant for this machine, or for a network that one trusts: behind it, nothing limits how many connections a
 client may open. For the open internet, put a reverse proxy such as nginx in front.
@@ -13,6 +12,8 @@ client may open. For the open internet, put a reverse proxy such as nginx in fro
 import ipaddress
 import os
 import socket
+
+import torch
 
 from litmlp.errors import Failure, UsageError
 from litmlp.extras import require
@@ -44,6 +45,7 @@ def main(argv: list[str]) -> None:
     path = checkpoint_of(flags)
     listener = listen(flags.host, flags.port)
     model = MLP.load_from_checkpoint(path)
+    torch.set_num_threads(1)  # for layers this small more gain little, and on a busy machine wait for each other
     app = make_app(model, path, own_names(listener))
     config = uvicorn.Config(
         app,
