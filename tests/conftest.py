@@ -1,20 +1,32 @@
-"""What several tests share: the real data, a run in this process, and a run's curves."""
+"""What several tests share: the real data, runs and trained checkpoints, their curves, servers, scripts."""
 
 import shutil
+import subprocess
+import sys
+import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
+import uvicorn
+from PIL import Image, ImageDraw
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import event_file_writer
 
 from litmlp import fit
+from litmlp.mlp import MLP
 from litmlp.runs import Run
+from litmlp.serve import listen, own_names, url
+from litmlp.server.app import make_app
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+EPOCHS = {"digits": 6, "xor": 5, "log": 2, "log_value": 2, "mnist": 1}
 
 Fit = Callable[..., Run]
 
@@ -58,3 +70,73 @@ def curves(run: Run) -> dict[str, list[tuple[int, float]]]:
     for tag in accumulator.Tags()["scalars"]:
         shown[tag] = [(event.step, event.value) for event in accumulator.Scalars(tag)]
     return shown
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Gives a task's run, fitted for a few epochs when it is first asked for. MNIST's is skipped without its data."""
+    root = tmp_path_factory.mktemp("trained")
+    runs: dict[str, Run] = {}
+
+    def run_of(task: str) -> Run:
+        if task == "mnist" and not SHARED_DATA.is_dir():
+            pytest.skip("the real data sets aren't here")
+        if task not in runs:
+            if task == "mnist":
+                shutil.copytree(SHARED_DATA / "MNIST", root / "data" / "MNIST")
+            flags = {"task": task, "run": f"a-{task}", "max_epochs": EPOCHS[task], "data_dir": root / "data"}
+            quiet = ["--accelerator=cpu", "--enable_progress_bar=false", f"--default_root_dir={root}"]
+            with redirect_stdout(StringIO()):
+                fit.main([*(f"--{name}={value}" for name, value in flags.items()), *quiet])
+            runs[task] = Run(root / "lightning_logs" / task / f"a-{task}")
+        return runs[task]
+
+    return run_of
+
+
+@pytest.fixture(scope="session")
+def digits(trained: Callable[[str], Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of digits, alone in a folder."""
+    copy = tmp_path_factory.mktemp("alone") / "digits.ckpt"
+    shutil.copy(trained("digits").best, copy)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[MLP], str]]:
+    """Serves models from this process, each on a port of its own, over real sockets; gives the URL."""
+    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(model: MLP) -> str:
+        listener = listen("127.0.0.1", 0)
+        app = make_app(model, Path("some.ckpt"), own_names(listener))
+        server = uvicorn.Server(uvicorn.Config(app, http="httptools", log_level="error"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        servers.append((server, thread))
+        return url(listener)
+
+    yield start
+    for server, thread in servers:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def digits_url(serve: Callable[[MLP], str], digits: Path) -> str:
+    """A server of the digits checkpoint."""
+    return serve(MLP.load_from_checkpoint(digits))
+
+
+def script(name: str, *flags: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a script as a user does."""
+    command = [sys.executable, str(root / "scripts" / f"{name}.py"), *map(str, flags)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def drawn(strokes: list[list[tuple[float, float]]], side: int = 200, width: int = 18) -> Image.Image:
+    """A drawing in black on white; the points' coordinates are from 0 to 1."""
+    picture = Image.new("L", (side, side), 255)
+    for stroke in strokes:
+        ImageDraw.Draw(picture).line([(x * side, y * side) for x, y in stroke], 0, width)
+    return picture

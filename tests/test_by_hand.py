@@ -9,7 +9,9 @@ from litmlp import UsageError, by_hand
 def weights_by_hand(capsys, *flags):
     capsys.readouterr()
     by_hand.main([*flags, "--accelerator", "cpu"])
-    return re.search(r"last weights +sha256 (\w{16})", capsys.readouterr().out)[1]
+    found = re.search(r"last weights +sha256 (\w{16})", capsys.readouterr().out)
+    assert found is not None
+    return found[1]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_the_digits_are_uci_s():
 
 def test_validation_samples_come_from_the_training_set_by_the_seed():
     loaded = {tuple(image) for image in TASKS["digits"]().load(train=True)[0].view(-1, 64).tolist()}
-    splits = {}
+    splits: dict[int, list[list[float]]] = {}
     for seed in (0, 0, 1):
         task = TASKS["digits"](seed=seed)
         train, val = (task.split(name)[0].view(-1, 64).tolist() for name in ("train", "val"))

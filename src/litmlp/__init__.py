@@ -7,6 +7,7 @@ told, without the seconds that importing torch takes.
 from importlib import import_module
 from typing import Any
 
+__version__ = "0.1.0"
 _MODULE_OF = {
     "MLP": "litmlp.mlp",
     "Task": "litmlp.tasks.task",

@@ -1,5 +1,6 @@
 """``scripts/by_hand.py``: the five steps of learning in a plain loop."""
 
+import os
 import time
 
 import torch
@@ -27,6 +28,8 @@ def main(argv: list[str]) -> None:
     check_flags(command)
     use_gpu = torch.cuda.is_available() and command.settings.accelerator in ("auto", "gpu", "cuda")
     device = torch.device("cuda", 0) if use_gpu else torch.device("cpu")
+    if not use_gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as in fit.py: spares the optimizer a look for GPUs at every step
     task, model = make_task_and_model(command)
     task.prepare_data()
     model.standardise(*task.mean_and_deviation())

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from glob import glob
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import jsonargparse
 import yaml
@@ -16,9 +16,10 @@ from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 
 from litmlp.errors import UsageError
+from litmlp.flags import Parser
 from litmlp.mlp import MLP
 from litmlp.processes import default_devices
-from litmlp.runs import Run, read_yaml
+from litmlp.runs import Run, logs_folder, read_yaml
 from litmlp.tasks import TASKS
 
 FROM_THE_TASK = {"task", "sample_shape", "outputs", "loss", "classes"}
@@ -62,11 +63,6 @@ class Command(NamedTuple):
         return {name: value for name, value in vars(self.settings).items() if name in names}
 
 
-def logs_folder(default_root_dir: str | None) -> Path:
-    """Where runs land."""
-    return Path(default_root_dir or ".") / "lightning_logs"
-
-
 def read_command(argv: list[str]) -> Command:
     """Read the command line, in two passes: the first finds the task, the second reads the flags that it has.
 
@@ -106,12 +102,7 @@ def read_command(argv: list[str]) -> Command:
 
 def first_pass(argv: list[str]) -> argparse.Namespace:
     """Read the flags that decide which other flags there are, from the command line or the file it names."""
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise UsageError(message)
-
-    parser = Parser(add_help=False, allow_abbrev=False)
+    parser = Parser(add_help=False)
     for flag in ("--task", "--config", "--run", "--resume", "--default_root_dir"):
         parser.add_argument(flag)
     first = parser.parse_known_args(argv)[0]

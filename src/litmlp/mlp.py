@@ -83,6 +83,14 @@ class MLP(LightningModule):
         self.val_metrics = EpochMetrics(outputs, loss)
         self.test_metrics = EpochMetrics(outputs, loss)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":
+            # The Trainer notes here which hook it is in, 43 times a step. Without torch's search for parameters
+            # and modules in the value that takes 0.1 instead of 1.5 µs.
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def standardise(self, mean: Tensor, deviation: Tensor) -> None:
         """Keep the training samples' mean and deviation, each (features,) or (channels, 1, 1)."""
         self.mean.copy_(mean)

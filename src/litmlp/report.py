@@ -1,6 +1,7 @@
 """What a run reached: the test of its best checkpoint, told to people, to programs and to TensorBoard."""
 
 import hashlib
+import inspect
 from typing import Any
 
 import torch
@@ -47,10 +48,11 @@ def log_hyperparameters(trainer: Trainer, settings: str, results: dict[str, Any]
 
     Their step is behind all others: a run that goes on from the end of training purges and logs them anew.
     """
+    compared = {"batch_size", "seed", "max_epochs", "precision", *inspect.signature(MLP).parameters} - {"classes"}
     parameters = {
-        name: value if isinstance(value, int | float | str) else str(value)
+        name: value if isinstance(value, float | str) or type(value) is int else str(value)
         for name, value in yaml.safe_load(settings).items()
-        if value is not None
+        if name in compared
     }
     metrics = {f"test/{name}": figure for name, figure in results["test"].items()}
     for logger in trainer.loggers:

@@ -70,25 +70,25 @@ class Run:
         return cls(logs / task / name)
 
     @classmethod
-    def containing(cls, path: str, logs: Path) -> "Run":
-        """The run that ``--resume`` means: ``last`` for the newest one in ``logs``, a run's folder, or a checkpoint.
+    def containing(cls, path: str, logs: Path, flag: str = "--resume") -> "Run":
+        """The run that a flag means: ``last`` for the newest one in ``logs``, a run's folder, or a checkpoint.
 
         Raises:
             Failure: if there is no run there.
         """
         if "://" in path:
-            raise Failure(f"--resume {path}: a URL is refused; download the run's folder first")
+            raise Failure(f"{flag} {path}: a URL is refused; download the run's folder first")
         if path == "last":
             configs = sorted(logs.glob("*/*/config.yaml"), key=lambda config: config.stat().st_mtime)
             if not configs:
-                raise Failure(f"--resume last: there is no run in {logs}")
+                raise Failure(f"{flag} last: there is no run in {logs}")
             return cls(configs[-1].parent)
         # Unlike Path's methods, those of os.path say no where we have no rights to look.
         if not os.path.exists(path):  # noqa: PTH110
-            raise Failure(f"--resume {path}: there is no such run's folder or checkpoint")
+            raise Failure(f"{flag} {path}: there is no such run's folder or checkpoint")
         folder = Path(path) if os.path.isdir(path) else Path(path).parent.parent  # noqa: PTH112
         if not os.path.isfile(cls(folder).config):  # noqa: PTH113
-            raise Failure(f"--resume {path}: not a run's folder, nor a checkpoint in one (no {folder / 'config.yaml'})")
+            raise Failure(f"{flag} {path}: not a run's folder, nor a checkpoint in one (no {folder / 'config.yaml'})")
         return cls(folder)
 
     def open(self, settings: str, resume_point: Path | None) -> None:
@@ -158,6 +158,11 @@ class Run:
                 except Failure as failure:
                     print(f"passed over: {failure}", file=sys.stderr)
         return None, {}
+
+
+def logs_folder(default_root_dir: str | None) -> Path:
+    """Where runs land."""
+    return Path(default_root_dir or ".") / "lightning_logs"
 
 
 def cannot_write(path: Path, error: OSError) -> Failure:

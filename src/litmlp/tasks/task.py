@@ -8,6 +8,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from litmlp.errors import UsageError
+from litmlp.ink import Ink
 from litmlp.loader import Batch, BatchLoader, mean_and_deviation
 from litmlp.randomness import SPLIT, generator
 
@@ -32,6 +33,7 @@ class Task(LightningDataModule):
         outputs: numbers that a regression predicts.
         validation_samples: how many training samples are split off for validation. With 0 the training samples
             themselves are validated on: for a task whose whole world is its training set.
+        ink: how pictures from elsewhere are brought to the form of the images; None for a task of numbers.
         recommended: settings that differ from the defaults of the MLP's, the Trainer's and the task's flags.
     """
 
@@ -39,6 +41,7 @@ class Task(LightningDataModule):
     classes: ClassVar[tuple[str, ...] | None] = None
     outputs: ClassVar[int] = 1
     validation_samples: ClassVar[int] = 0
+    ink: ClassVar[Ink | None] = None
     recommended: ClassVar[dict[str, Any]] = {}
 
     EVALUATION_BATCH = 1024

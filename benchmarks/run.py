@@ -1,0 +1,95 @@
+"""Measure what LitMLP costs, beside other libraries and by itself: ``python benchmarks/run.py --peers PYTHON``.
+
+Every contestant runs in a process of its own, all take turns, and the table shows the medians over the rounds.
+The peers need an environment of their own, see requirements.txt beside this file. Close everything else first.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks import comparisons, costs
+from benchmarks.contest import Contestant, measure, take_turns
+from benchmarks.machine import OURS, PEERS, hardware, versions
+from benchmarks.setting import PYTHON, Group, Setting
+from benchmarks.table import HEADER, line
+
+GROUPS: dict[str, Callable[[Setting], Group]] = {
+    "batch_64": lambda setting: comparisons.epochs(setting, 64, fit_at_most=1.30, keras_at_least=None),
+    "batch_256": lambda setting: comparisons.epochs(setting, 256, fit_at_most=1.10, keras_at_least=1.5),
+    "precision": comparisons.precision,
+    "time_to_98": comparisons.time_to_98,
+    "costs": costs.costs,
+    "scaling": costs.scaling,
+    "samples": costs.samples,
+    "device": comparisons.device,
+}
+HOW_TO_GET_PEERS = (
+    "the rows of scikit-learn and Keras are not measured: python -m venv .venv-peers"
+    " && .venv-peers/bin/pip install -r benchmarks/requirements.txt, then --peers .venv-peers/bin/python"
+)
+
+
+def main() -> None:
+    """Run the command."""
+    flags = read_flags()
+    installed = versions(PYTHON, OURS)
+    if flags.peers is not None:
+        of_peers = versions(flags.peers, PEERS)
+        if None in of_peers.values():
+            sys.exit(f"--peers {flags.peers}: lacks {', '.join(name for name, found in of_peers.items() if not found)}")
+        installed |= of_peers
+    with tempfile.TemporaryDirectory() as arrays:
+        export = [PYTHON, "-m", "benchmarks.contestants.export", "--data_dir", str(flags.data_dir), "--arrays", arrays]
+        measure(Contestant("export", export), 0)
+        setting = Setting(flags.data_dir, Path(arrays), flags.peers, flags.accelerator, flags.epochs)
+        print(f"{hardware(PYTHON, flags.accelerator)}; Python {sys.version.split()[0]}, ", end="")
+        print(", ".join(f"{name} {version}" for name, version in installed.items()), end="")
+        print(f"; medians of {flags.rounds} rounds; an epoch's time leaves out the first of {flags.epochs}.\n")
+        print(HEADER, flush=True)
+        for name in flags.only:
+            group = GROUPS[name](setting)
+            measured = take_turns(group.contestants, flags.rounds)
+            for row in group.rows:
+                print(line(row, measured), flush=True)
+            if flags.peers is None and any(row.above not in measured for row in group.rows):
+                print(HOW_TO_GET_PEERS, file=sys.stderr)
+
+
+def read_flags() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0], allow_abbrev=False)
+    parser.add_argument("--peers", help="a Python interpreter that has benchmarks/requirements.txt installed")
+    parser.add_argument("--only", type=groups, default=list(GROUPS), help=f"some of {','.join(GROUPS)}")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each contestant runs")
+    parser.add_argument("--epochs", type=int, default=3, help="of a contestant whose epochs are timed")
+    parser.add_argument("--accelerator", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument("--data_dir", type=Path, default=Path("data"), help="folder of MNIST and Fashion-MNIST")
+    flags = parser.parse_args()
+    if flags.rounds < 1 or flags.epochs < 2:
+        parser.error(f"--rounds {flags.rounds} --epochs {flags.epochs}: at least 1 round and 2 epochs")
+    if flags.peers is not None:
+        found = shutil.which(flags.peers)
+        if found is None:
+            parser.error(f"--peers {flags.peers}: there is no such interpreter")
+        flags.peers = str(Path(found).absolute())
+    flags.data_dir = flags.data_dir.absolute()
+    return flags
+
+
+def groups(text: str) -> list[str]:
+    """The groups that a flag names."""
+    names = text.split(",")
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no group {unknown[0]}; there are {', '.join(GROUPS)}")
+    return names
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+"""Let a trained model answer: ``python scripts/predict.py --ckpt last seven.png``; ``--help`` shows every flag."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from litmlp.console import run
+
+if __name__ == "__main__":
+    run("litmlp.predict")

@@ -1,0 +1,11 @@
+"""Serve a trained model and a page to draw on: ``python scripts/serve.py --ckpt last``; ``--help`` shows the flags."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from litmlp.console import run
+
+if __name__ == "__main__":
+    run("litmlp.serve")

@@ -1,0 +1,11 @@
+"""Test a trained model again: ``python scripts/test.py --ckpt last``; ``--help`` shows every flag."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from litmlp.console import run
+
+if __name__ == "__main__":
+    run("litmlp.test")

@@ -1,0 +1,91 @@
+"""What the server says in which form: the schemas of its OpenAPI description."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from litmlp.ink import Ink
+
+InputKind = Literal["drawing", "picture", "plane", "switches", "numbers"]
+
+
+class Answer(BaseModel):
+    """The answer to one sample: of a classification everything but ``values``, of a regression only these."""
+
+    label: str | None = None
+    probability: float | None = None
+    runner_up: str | None = None
+    runner_up_probability: float | None = None
+    probabilities: list[float] | None = None
+    values: list[float] | None = None
+
+
+class Answers(BaseModel):
+    """The answers in the order of the samples; for a picture also the image that the network saw, row by row."""
+
+    answers: list[Answer]
+    seen: list[list[int]] | None = None
+
+
+class Refusal(BaseModel):
+    """Why a request isn't answered, in one sentence."""
+
+    detail: str
+
+
+class Health(BaseModel):
+    """Whether the server answers."""
+
+    status: Literal["ok"]
+
+
+class ModelCard(BaseModel):
+    """What is served.
+
+    Attributes:
+        input: what the page asks for.
+        white: the largest value of an image.
+        stroke: the width of a stroke, as a share of a drawing's longer side.
+    """
+
+    task: str
+    classes: list[str] | None
+    sample_shape: list[int]
+    outputs: int
+    hidden: list[int]
+    conv: list[int]
+    parameters: int
+    checkpoint: str
+    weights_sha256: str
+    litmlp_version: str
+    input: InputKind
+    white: int | None
+    stroke: float | None
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "The body isn't JSON"},
+    408: {"model": Refusal, "description": "The body didn't arrive in time"},
+    413: {"model": Refusal, "description": "The body is too large"},
+    415: {"model": Refusal, "description": "The body is of a type that isn't read here"},
+    422: {"model": Refusal, "description": "The samples or the picture can't be used"},
+}
+
+
+def predict_body(shape: tuple[int, ...], ink: Ink | None) -> dict[str, Any]:
+    """The OpenAPI description of what ``POST /predict`` takes."""
+    sample: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": ink.white} if ink else {"type": "number"}
+    for length in reversed(shape):
+        sample = {"type": "array", "items": sample, "minItems": length, "maxItems": length}
+    one = {"type": "object", "properties": {"sample": sample}, "required": ["sample"], "additionalProperties": False}
+    several = {"type": "array", "items": sample, "minItems": 1}
+    many = {
+        "type": "object",
+        "properties": {"samples": several},
+        "required": ["samples"],
+        "additionalProperties": False,
+    }
+    content: dict[str, Any] = {"application/json": {"schema": {"oneOf": [one, many]}}}
+    if ink is not None:
+        content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")}
+    return {"required": True, "content": content}

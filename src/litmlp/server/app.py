@@ -1,0 +1,118 @@
+"""The HTTP interface of a trained model, as an ASGI application."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+import litmlp
+from litmlp.mlp import MLP
+from litmlp.report import weights_sha256
+from litmlp.server.api import ERRORS, Answers, Health, InputKind, ModelCard, predict_body
+from litmlp.server.guard import Guard
+from litmlp.server.service import Service
+
+PAGE = {"/": "index.html", "/docs": "docs.html"} | {
+    f"/{name}": name
+    for name in ("style.css", "page.js", "drawing.js", "inputs.js", "plane.js", "files.js", "docs.js", "icon.svg")
+}
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
+    """The application.
+
+    Args:
+        model: answers.
+        checkpoint: the file that the model comes from.
+        hosts: the names under which the server may be addressed; None for all.
+
+    Raises:
+        Failure: if the model's task isn't known here, and it takes images.
+    """
+    service = Service(model)
+    app = FastAPI(
+        title=f"LitMLP: {model.settings.task}",
+        version=litmlp.__version__,
+        docs_url=None,  # FastAPI's own page loads its scripts from a server elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: in_one_sentence},
+    )
+    app.add_middleware(Guard, hosts=hosts)
+    app.add_api_route(
+        "/predict",
+        service.predict,
+        methods=["POST"],
+        summary="Answer samples or a picture",
+        responses={200: {"model": Answers}, **ERRORS},
+        openapi_extra={"requestBody": predict_body(model.sample_shape, service.ink)},
+    )
+    card = card_of(model, checkpoint, service)
+
+    async def model_card() -> ModelCard:
+        """What is served."""
+        return card
+
+    async def health() -> Health:
+        """Whether the server answers."""
+        return Health(status="ok")
+
+    app.add_api_route("/model", model_card, summary="What is served")
+    app.add_api_route("/health", health, summary="Whether the server answers")
+    for path, name in PAGE.items():
+        app.add_api_route(path, page(name), include_in_schema=False)
+    return app
+
+
+def card_of(model: MLP, checkpoint: Path, service: Service) -> ModelCard:
+    """What ``GET /model`` says."""
+    settings, shape, ink = model.settings, model.sample_shape, service.ink
+    kind: InputKind
+    if ink is not None:
+        kind = "picture" if ink.stroke is None else "drawing"
+    elif settings.task == "xor":
+        kind = "switches"
+    else:
+        kind = "plane" if shape == (2,) else "numbers"
+    return ModelCard(
+        task=settings.task,
+        classes=settings.classes,
+        sample_shape=list(shape),
+        outputs=settings.outputs,
+        hidden=list(settings.hidden),
+        conv=list(settings.conv),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        checkpoint=str(checkpoint),
+        weights_sha256=weights_sha256(model),
+        litmlp_version=litmlp.__version__,
+        input=kind,
+        white=ink.white if ink else None,
+        stroke=ink.stroke if ink else None,
+    )
+
+
+def page(name: str) -> Any:
+    """A route that gives a file of the page, which is read once: so no request reaches the file system."""
+    content = (files("litmlp.server") / "page" / name).read_bytes()
+    kind = TYPES[Path(name).suffix] + "; charset=utf-8"
+
+    async def route() -> Response:
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    return route
+
+
+async def in_one_sentence(request: Request, error: Exception) -> Response:
+    """The answer to a request that is refused, also by FastAPI itself."""
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if error.status_code == 404:
+        detail = "there is nothing at this path: see /docs"
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        detail = f"this path is for {allowed} only" if allowed else "this path isn't for this method"
+    return JSONResponse({"detail": detail}, error.status_code, error.headers)

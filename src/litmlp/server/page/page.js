@@ -1,0 +1,144 @@
+// Asks the server what the network says to the input, and shows it.
+import { drawing } from "./drawing.js";
+import { numbers, picture, switches } from "./inputs.js";
+import { plane } from "./plane.js";
+
+const INPUTS = { drawing, picture, plane, switches, numbers };
+const NAMES = {
+  digits: "Handwritten digits, 8 × 8", mnist: "Handwritten digits", kmnist: "Cursive Japanese", fashion_mnist: "Clothes",
+  xor: "Exclusive or", log: "Is log(x + y) positive?", log_value: "log(x + y)",
+};
+const PAUSE = 40; // ms between two questions at least
+const element = (id) => document.getElementById(id);
+const percent = (share) => `${(share * 100).toFixed(1)}\u202f%`;
+
+let model, input;
+let changes = 0; // of the input, so far
+let asking = false;
+let spoken = 0; // timer of the status line, which is read out once the input rests
+
+// Sends samples or a picture; resolves to what the server answers. An answer without success becomes an Error.
+async function ask(body, type = "application/json") {
+  let response;
+  try {
+    response = await fetch("predict", { method: "POST", headers: { "Content-Type": type }, body });
+  } catch {
+    throw new Error("The server doesn't answer. Is it still running?");
+  }
+  const content = await response.json();
+  if (!response.ok) throw new Error(`Not answered: ${content.detail}.`);
+  return content;
+}
+
+// Called whenever the input has changed: at most one question is under way, and the newest input is always asked last.
+async function changed() {
+  changes += 1;
+  if (asking) return;
+  asking = true;
+  element("output").ariaBusy = "true";
+  for (let seen = -1; seen !== changes; ) {
+    seen = changes;
+    const question = await input.question();
+    if (!question) { blank(); continue; }
+    try {
+      const content = await ask(question.body, question.type);
+      if (!input.isBlank()) show(content); // it may have been cleared meanwhile
+      problem("");
+    } catch (error) {
+      problem(error.message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+  asking = false;
+  element("output").ariaBusy = "false";
+}
+
+function problem(text) {
+  element("problem").hidden = !text;
+  element("problem").textContent = text;
+}
+
+function show({ answers: [answer, ...others], seen }) {
+  const winner = element("winner");
+  const label = model.classes ? answer.label : answer.values.map((value) => value.toFixed(3).replace("-", "−")).join(", ");
+  winner.classList.remove("blank");
+  if (winner.textContent !== label) {
+    winner.textContent = label;
+    if (model.classes) { winner.classList.remove("pop"); void winner.offsetWidth; winner.classList.add("pop"); }
+  }
+  if (model.classes) {
+    element("sure").textContent = percent(answer.probability);
+    element("rival").textContent = `then ${answer.runner_up}, ${percent(answer.runner_up_probability)}`;
+    bars(answer.probabilities);
+  } else {
+    element("sure").textContent = "";
+    element("rival").textContent = `says the network${model.task === "log_value" ? " of log(x + y)" : ""}`;
+  }
+  if (seen) sees(seen);
+  input.answered?.(answer, others);
+  clearTimeout(spoken);
+  const sentence = model.classes ? `${label}, ${percent(answer.probability)}` : label;
+  spoken = setTimeout(() => { element("status").textContent = sentence; }, 500);
+}
+
+function blank() {
+  element("winner").textContent = "?";
+  element("winner").classList.add("blank");
+  element("sure").textContent = element("rival").textContent = "";
+  clearTimeout(spoken);
+  element("status").textContent = "";
+  problem("");
+  if (model.classes) bars(model.classes.map(() => 0));
+  if (model.white) sees(Array(model.sample_shape[1]).fill(Array(model.sample_shape[2]).fill(0)));
+}
+
+function bars(shares) {
+  const highest = Math.max(...shares);
+  [...element("bars").children].forEach((row, index) => {
+    row.classList.toggle("first", shares[index] === highest && highest > 0);
+    row.querySelector("i").style.setProperty("--share", shares[index]);
+    row.querySelector(".percent").textContent = highest > 0 ? percent(shares[index]) : "";
+  });
+}
+
+function sees(rows) {
+  const canvas = element("seen").querySelector("canvas");
+  canvas.width = rows[0].length;
+  canvas.height = rows.length;
+  const image = new ImageData(canvas.width, canvas.height);
+  rows.flat().forEach((value, pixel) => image.data.fill((value / model.white) * 255, pixel * 4, pixel * 4 + 3));
+  rows.flat().forEach((_, pixel) => { image.data[pixel * 4 + 3] = 255; });
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+function describe() {
+  const name = NAMES[model.task] ?? model.task;
+  document.title = `${name} · LitMLP`;
+  element("task").textContent = name;
+  const layers = [model.sample_shape.join("×"), ...model.conv.map((width) => `conv ${width}`), ...model.hidden, model.outputs];
+  element("facts").textContent = `${layers.join(" → ")} · ${model.parameters.toLocaleString("en")} parameters`;
+  element("checkpoint").textContent = model.checkpoint;
+  element("seen").hidden = !model.white;
+  const names = model.classes ?? [];
+  element("winner").classList.toggle("words", names.some((name) => name.length > 3));
+  element("verdict").classList.toggle("stacked", !model.classes || names.some((name) => name.length > 3));
+  element("bars").classList.toggle("short", names.length === 10 && names.every((name) => name.length < 4));
+  element("bars").style.setProperty("--names", `${Math.max(1.4, 0.55 * Math.max(0, ...names.map((name) => name.length)))}rem`);
+  element("bars").replaceChildren(...names.map((name) => {
+    const row = document.createElement("li");
+    row.innerHTML = '<span class="name"></span><span class="bar"><i></i></span><span class="percent"></span>';
+    row.querySelector(".name").textContent = name;
+    return row;
+  }));
+}
+
+try {
+  model = await (await fetch("model")).json();
+  describe();
+  input = INPUTS[model.input]({ model, ask, changed, problem, stage: element("stage"), tools: element("tools"), hint: element("hint"), table: element("table") });
+  document.body.dataset.ready = model.input;
+  changed();
+} catch (error) {
+  problem(`The page can't start: ${error.message}`);
+  throw error;
+}

@@ -1,0 +1,284 @@
+"""The page in a real browser: a stroke moves the bars, clear clears, and the console stays empty."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from litmlp.mlp import MLP
+from litmlp.runs import Run
+from litmlp.tasks import TASKS
+from tests.conftest import drawn
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="Chromium isn't installed: apt-get install chromium chromium-driver"
+)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync --window-size=1100,900"
+)
+ONE = [(0.5, 0.15), (0.5, 0.4), (0.5, 0.65), (0.5, 0.85)]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options, Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """The open page, as a person sees it."""
+
+    def __init__(self, browser: Chrome, url: str) -> None:
+        self.browser = browser
+        self.console()
+        browser.get(url)
+        self.until(lambda: browser.execute_script("return document.body.dataset.ready"))
+
+    def console(self) -> list[dict[str, Any]]:
+        """What the console has got since this was last asked."""
+        entries: list[dict[str, Any]] = self.browser.get_log("browser")
+        return entries
+
+    def until(self, true: Callable[[], object]) -> None:
+        WebDriverWait(self.browser, 30, poll_frequency=0.02).until(lambda _: true())
+
+    def text(self, name: str) -> str:
+        return str(self.browser.execute_script(f"return document.getElementById('{name}').textContent"))
+
+    def bars(self) -> list[float]:
+        """The bars' lengths in per cent of the longest that is possible."""
+        script = """return [...document.querySelectorAll('#bars li')].map((row) =>
+            Number(getComputedStyle(row.querySelector('i')).getPropertyValue('--share')) * 100)"""
+        return [float(share) for share in self.browser.execute_script(script)]
+
+    def sees(self) -> list[int]:
+        """The pixels of the image that the network sees."""
+        script = """const shown = document.querySelector('#seen canvas'), canvas = document.createElement('canvas');
+            [canvas.width, canvas.height] = [shown.width, shown.height];
+            const context = canvas.getContext('2d', { willReadFrequently: true });
+            context.drawImage(shown, 0, 0);
+            const image = context.getImageData(0, 0, canvas.width, canvas.height);
+            return [...image.data].filter((_, index) => index % 4 === 0);"""
+        return [int(value) for value in self.browser.execute_script(script)]
+
+    def press(self, text: str) -> None:
+        self.browser.find_element(By.XPATH, f"//button[contains(., '{text}')]").click()
+
+    def stroke(self, points: list[tuple[float, float]], lift: bool = True) -> None:
+        pad = self.browser.find_element(By.CSS_SELECTOR, ".pad canvas")
+        side = pad.rect["width"]
+        actions = ActionChains(self.browser, duration=10)
+        for index, (x, y) in enumerate(points):
+            actions.move_to_element_with_offset(pad, int((x - 0.5) * side), int((y - 0.5) * side))
+            if index == 0:
+                actions.click_and_hold()
+        (actions.release() if lift else actions).perform()
+
+    def rest(self) -> None:
+        """Wait until the newest input has been answered."""
+        self.until(lambda: self.browser.execute_script("return document.getElementById('output').ariaBusy") == "false")
+
+    def is_quiet(self) -> bool:
+        """Whether the console is empty, and no problem is told."""
+        assert self.console() == []
+        return not self.browser.find_element(By.ID, "problem").is_displayed()
+
+
+def test_drawing_moves_the_bars_and_clear_clears(browser: Chrome, digits_url: str) -> None:
+    page = Page(browser, digits_url)
+    assert (page.text("winner"), page.bars(), set(page.sees())) == ("?", [0.0] * 10, {0})
+    page.stroke(ONE, lift=False)
+    page.rest()  # while the button is still down
+    first = page.bars()
+    assert page.text("winner") == str(first.index(max(first)))
+    assert page.text("sure") == f"{max(first):.1f}\u202f%"
+    assert max(page.sees()) > 200
+    ActionChains(browser).release().perform()
+    page.rest()
+    assert page.bars() == first
+    page.stroke([(0.2, 0.15), (0.8, 0.15)])
+    page.rest()
+    second = page.bars()
+    assert second != first
+    page.press("Undo")
+    page.until(lambda: page.bars() == first)
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+    page.until(lambda: page.text("winner") == "?")
+    assert (page.bars(), set(page.sees())) == ([0.0] * 10, {0})
+    page.stroke(ONE)
+    page.stroke([(0.2, 0.15), (0.8, 0.15)])
+    page.until(lambda: page.bars() == second)
+    page.press("Clear")
+    page.until(lambda: page.text("winner") == "?")
+    assert not browser.find_element(By.XPATH, "//button[contains(., 'Undo')]").is_enabled()
+    assert page.is_quiet()
+
+
+def test_drawing_by_keyboard_and_a_dot(browser: Chrome, digits_url: str) -> None:
+    page = Page(browser, digits_url)
+    pad = browser.find_element(By.CSS_SELECTOR, ".pad canvas")
+    pad.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 12, Keys.SPACE)
+    page.rest()
+    assert sum(page.bars()) == pytest.approx(100, abs=0.01)
+    seen = [page.sees()[row * 8 : row * 8 + 8] for row in range(8)]
+    assert all(row[0] == row[7] == 0 and max(row) > 150 for row in seen)  # an upright line
+    pad.send_keys(Keys.CONTROL, "z")
+    page.until(lambda: page.text("winner") == "?")
+    page.stroke([(0.5, 0.5)])
+    page.until(lambda: sum(page.bars()) > 99)
+    assert page.is_quiet()
+
+
+def test_a_picture_file_is_seen_as_predict_sees_it(browser: Chrome, digits_url: str, tmp_path: Path) -> None:
+    page = Page(browser, digits_url)
+    field = browser.find_element(By.CSS_SELECTOR, "input[type=file]")
+    (tmp_path / "notes.txt").write_text("no picture")
+    field.send_keys(str(tmp_path / "notes.txt"))
+    page.until(lambda: page.text("problem") == "notes.txt is no picture that the browser can open.")
+    picture = drawn([[(0.3, 0.2), (0.7, 0.2), (0.4, 0.8)]])
+    picture.save(tmp_path / "seven.png")
+    field.send_keys(str(tmp_path / "seven.png"))
+    page.until(lambda: sum(page.bars()) > 99)
+    ink = TASKS["digits"].ink
+    assert ink is not None
+    expected = ink.sample(picture, (1, 8, 8)).flatten().tolist()
+    assert page.sees() == [round(value / 16 * 255) for value in expected]
+    assert page.is_quiet()
+
+
+def test_a_stopped_server_is_told(browser: Chrome, digits_url: str) -> None:
+    page = Page(browser, digits_url)
+    browser.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    browser.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    page.stroke(ONE)
+    page.until(lambda: page.text("problem") == "The server doesn't answer. Is it still running?")
+    browser.execute_cdp_cmd("Network.emulateNetworkConditions", {**offline, "offline": False})
+    page.console()
+    page.stroke([(0.2, 0.15), (0.8, 0.15)])
+    page.until(lambda: sum(page.bars()) > 99)
+    assert page.is_quiet()
+
+
+def test_clothes_take_a_picture_that_is_dropped(browser: Chrome, serve: Callable[[MLP], str]) -> None:
+    task = TASKS["fashion_mnist"]
+    assert task.classes is not None
+    model = MLP("fashion_mnist", (1, 28, 28), 10, classes=task.classes, hidden=[]).eval()
+    page = Page(browser, serve(model))
+    drop = """const [colour, done] = arguments;
+        const canvas = new OffscreenCanvas(60, 40);
+        const context = canvas.getContext('2d');
+        context.fillStyle = '#fff'; context.fillRect(0, 0, 60, 40);
+        context.fillStyle = colour; context.fillRect(20, 5, 20, 30);
+        canvas.convertToBlob().then((blob) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([blob], 'coat.png', { type: 'image/png' }));
+          const dropped = new DragEvent('drop', { dataTransfer: transfer, cancelable: true });
+          document.querySelector('.pad').dispatchEvent(dropped);
+          done();
+        });"""
+    browser.execute_async_script(drop, "#969696")
+    page.until(lambda: sum(page.bars()) > 99)
+    assert sorted(set(page.sees())) == [0, 105]
+    page.press("Clear")
+    page.until(lambda: page.text("winner") == "?")
+    assert page.is_quiet()
+
+
+def test_the_plane_and_its_point(browser: Chrome, serve: Callable[[MLP], str], trained: Callable[[str], Run]) -> None:
+    page = Page(browser, serve(MLP.load_from_checkpoint(trained("log").best)))
+    page.until(lambda: page.text("winner") == "log(x + y) ≤ 0")
+    page.stroke([(0.9, 0.1)])
+    page.until(lambda: page.text("winner") == "log(x + y) > 0")
+    pad = browser.find_element(By.CSS_SELECTOR, ".pad canvas")
+    pad.send_keys(*[Keys.ARROW_LEFT] * 44, *[Keys.ARROW_DOWN] * 44)
+    page.until(lambda: page.text("winner") == "log(x + y) ≤ 0")
+    colours = """const canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 10;
+        const context = canvas.getContext('2d', { willReadFrequently: true });
+        context.drawImage(document.querySelector('.pad canvas'), 0, 0, 10, 10);
+        const at = (x, y) => [...context.getImageData(x, y, 1, 1).data.slice(0, 3)];
+        return [at(3, 8), at(8, 3)]"""
+    page.until(lambda: browser.execute_script(colours)[0][2] > 0)
+    low, high = browser.execute_script(colours)
+    assert low[2] > low[0] + 50  # blue below the diagonal
+    assert high[0] > high[2] + 50  # red above
+    assert page.is_quiet()
+
+
+def test_a_value(browser: Chrome, serve: Callable[[MLP], str], trained: Callable[[str], Run]) -> None:
+    model = MLP.load_from_checkpoint(trained("log_value").best)
+    page = Page(browser, serve(model))
+    with torch.inference_mode():
+        expected = float(model(torch.tensor([[0.3, 0.4]])))
+    page.until(lambda: page.text("winner") == f"{expected:.3f}".replace("-", "−"))
+    assert page.is_quiet()
+
+
+def test_the_switches(browser: Chrome, serve: Callable[[MLP], str], trained: Callable[[str], Run]) -> None:
+    page = Page(browser, serve(MLP.load_from_checkpoint(trained("xor").best)))
+    page.until(lambda: page.text("winner") == "0")
+    rows = """return [...document.querySelectorAll('tbody tr')].map((row) =>
+        [...row.cells].slice(0, 3).map((cell) => cell.textContent))"""
+    assert browser.execute_script(rows) == [["0", "0", "0"], ["0", "1", "1"], ["1", "0", "1"], ["1", "1", "0"]]
+    x, y = browser.find_elements(By.CSS_SELECTOR, "[role=switch]")
+    x.send_keys(Keys.SPACE)
+    page.until(lambda: page.text("winner") == "1")
+    assert x.get_attribute("aria-checked") == "true"
+    y.click()
+    page.until(lambda: page.text("winner") == "0")
+    assert page.is_quiet()
+
+
+def test_the_description_of_the_interface(browser: Chrome, digits_url: str) -> None:
+    page = Page(browser, f"{digits_url}/docs")
+    headings = [heading.text for heading in browser.find_elements(By.TAG_NAME, "h2")]
+    assert headings == ["POST /predict", "GET /model", "GET /health"]
+    assert "number from 0 to 16 × 8" in page.text("paths")
+    assert page.is_quiet()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_in_either_light(browser: Chrome, digits_url: str, scheme: str) -> None:
+    phone = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    try:
+        Page(browser, digits_url)
+        assert browser.execute_script("return document.documentElement.scrollWidth") == 360
+        assert browser.execute_script("return document.getElementById('bars').getBoundingClientRect().bottom") < 740
+        colours = "const style = getComputedStyle(document.body); return [style.color, style.backgroundColor]"
+        ink, ground = (contrast_part(colour) for colour in browser.execute_script(colours))
+        lighter, darker = max(ink, ground), min(ink, ground)
+        assert (lighter + 0.05) / (darker + 0.05) > 7  # WCAG's AAA
+        assert (ground > ink) == (scheme == "light")
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def contrast_part(colour: str) -> float:
+    """The relative luminance, as WCAG 2 defines it, of a colour such as 'rgb(1, 2, 3)'."""
+    bands = [int(band) / 255 for band in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [band / 12.92 if band <= 0.04045 else ((band + 0.055) / 1.055) ** 2.4 for band in bands]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,71 @@
+"""The benchmark's arithmetic: what its table says of given measurements."""
+
+import sys
+from typing import Any
+
+import pytest
+from benchmarks.contest import Contestant, Measurement, measure, take_turns
+from benchmarks.table import Row, line
+
+
+def epochs(*seconds: float, accuracy: float | None = None, weights: str | None = None) -> list[Measurement]:
+    return [Measurement(9.0, epoch, accuracy=accuracy, weights=weights) for epoch in seconds]
+
+
+def test_a_ratio_is_that_of_the_medians_with_the_range_of_the_rounds() -> None:
+    measured = {"a": epochs(3.0, 1.0, 8.0), "b": epochs(1.0, 2.0, 2.0)}
+    assert (
+        line(Row("a", "b", "epoch"), measured) == "| a / b | 3.00 s an epoch | 2.00 | **1.50** (0.50 – 4.00) |  |  |  |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("aims", "cells"),
+    [
+        ({"at_most": 1.5}, "| ≤ 1.5 | yes |"),
+        ({"at_most": 1.4}, "| ≤ 1.4 | **no** |"),
+        ({"at_least": 1.5}, "| ≥ 1.5 | yes |"),
+        ({"at_least": 1.6}, "| ≥ 1.6 | **no** |"),
+    ],
+)
+def test_an_aim_counts_as_reached_up_to_and_with_its_limit(aims: Any, cells: str) -> None:
+    assert cells in line(Row("a", "b", "epoch", **aims), {"a": epochs(3.0), "b": epochs(2.0)})
+
+
+def test_memory_is_compared_by_its_difference() -> None:
+    measured = {"a": [Measurement(1.0, peak=900.4)], "b": [Measurement(1.0, peak=800.0)]}
+    row = Row("a", "b", "peak", at_most=100, difference=True)
+    assert line(row, measured) == "| a − b | 900 MB | 800 | **100** (100 – 100) | ≤ 100 | **no** |  |"
+
+
+def test_accuracies_stand_beside_the_figure() -> None:
+    measured = {"a": [*epochs(1.0, accuracy=0.981), *epochs(1.0, accuracy=0.979)], "b": epochs(1.0, 1.0, accuracy=0.97)}
+    assert line(Row("a", "b", "epoch"), measured).endswith("| 98.00 (≥ 97.90); 97.00 (≥ 97.00) |")
+
+
+def test_the_same_weights_have_the_same_accuracy_and_others_do_not() -> None:
+    measured = {"a": epochs(1.0, accuracy=0.98, weights="f00d"), "b": epochs(1.0, weights="f00d")}
+    assert line(Row("a", "b", "epoch"), measured).endswith("| 98.00 (≥ 98.00); same weights |")
+    measured["b"] = epochs(1.0, weights="beef")
+    assert line(Row("a", "b", "epoch"), measured).endswith("| 98.00 (≥ 98.00) |")
+
+
+def test_a_contestant_that_is_missing_is_named_as_not_measured() -> None:
+    row = Row("a", "b", "epoch", at_least=2)
+    assert line(row, {"b": epochs(1.0)}) == "| a / b | | | not measured | ≥ 2 | | |"
+
+
+def test_contestants_take_turns_and_their_output_is_read() -> None:
+    program = "import sys; print('epoch 1/3'); print('epoch 2/3'); print('test/accuracy   0.9' + sys.argv[1])"
+    contestants = [Contestant(name, [sys.executable, "-c", program, "{round}"]) for name in ("a", "b")]
+    measured = take_turns(contestants, rounds=2)
+    assert {name: [m.accuracy for m in rounds] for name, rounds in measured.items()} == {
+        "a": [0.9, 0.91],
+        "b": [0.9, 0.91],
+    }
+    assert all(m.epoch is not None and 0 < m.epoch < m.seconds for rounds in measured.values() for m in rounds)
+
+
+def test_a_contestant_that_fails_ends_the_benchmark_with_its_error() -> None:
+    with pytest.raises(SystemExit, match=r"(?s)^broken failed: .*no such thing"):
+        measure(Contestant("broken", [sys.executable, "-c", "raise SystemExit('no such thing')"]), 0)

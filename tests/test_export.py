@@ -1,0 +1,116 @@
+"""Exported files answer like the checkpoint, in a process without litmlp."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+import litmlp
+from litmlp import export
+from litmlp.checkpoints import write_checkpoint
+from litmlp.errors import Failure, UsageError
+from litmlp.mlp import MLP
+from litmlp.runs import Run
+from litmlp.tasks import TASKS
+
+ELSEWHERE = """
+import json, sys
+import numpy
+samples = numpy.load("samples.npy")
+if sys.argv[1].endswith("onnx"):
+    import onnxruntime
+    session = onnxruntime.InferenceSession(sys.argv[1])
+    metadata = session.get_modelmeta().custom_metadata_map
+    outputs = session.run(None, {"samples": samples})[0]
+else:
+    import torch
+    extra = {"litmlp.json": ""}
+    program = torch.export.load(sys.argv[1], extra_files=extra)
+    metadata = json.loads(extra["litmlp.json"])
+    outputs = program.module()(torch.from_numpy(samples)).detach().numpy()
+assert not any("litmlp" in name for name in sys.modules)
+numpy.save(sys.argv[1] + ".npy", outputs)
+print(json.dumps(metadata))
+"""
+
+
+def elsewhere(path: Path, samples: torch.Tensor) -> tuple[numpy.ndarray, dict[str, str]]:
+    """The outputs and the metadata of an exported file, from a process that doesn't find litmlp."""
+    numpy.save(path.parent / "samples.npy", samples.float().numpy())
+    command = [sys.executable, "-I", "-c", ELSEWHERE, path.name]
+    ended = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return numpy.load(f"{path}.npy"), json.loads(ended.stdout)
+
+
+def probabilities(model: MLP, samples: torch.Tensor) -> numpy.ndarray:
+    with torch.inference_mode():
+        outputs: torch.Tensor = model(samples).softmax(1)
+    return outputs.numpy()
+
+
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_the_whole_mnist_test_set_elsewhere(form: str, trained: Callable[[str], Run], tmp_path: Path) -> None:
+    run = trained("mnist")
+    output = tmp_path / f"mnist.{form}"
+    export.main(["--ckpt", str(run.best), "--format", form, "--output", str(output)])
+    samples, _ = TASKS["mnist"](data_dir=str(run.folder.parents[2] / "data")).split("test")
+    outputs, metadata = elsewhere(output, samples)
+    expected = probabilities(MLP.load_from_checkpoint(run.best), samples)
+    assert numpy.abs(outputs - expected).max() <= 1e-5
+    assert (outputs.argmax(1) == expected.argmax(1)).all()
+    assert metadata == {
+        "litmlp_version": litmlp.__version__,
+        "task": "mnist",
+        "classes": json.dumps([*"0123456789"]),
+        "sample_shape": "[1, 28, 28]",
+        "weights_sha256": metadata["weights_sha256"],
+    }
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_checkpoint_alone_becomes_a_file_here(
+    digits: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(digits.parent)
+    export.main(["--ckpt", digits.name])
+    assert capsys.readouterr().out.startswith("digits.onnx  0.2")
+    samples, _ = TASKS["digits"]().split("test")
+    outputs, metadata = elsewhere(digits.parent / "digits.onnx", samples)
+    assert numpy.abs(outputs - probabilities(MLP.load_from_checkpoint(digits), samples)).max() <= 1e-5
+    assert metadata["task"] == "digits"
+
+
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_a_regression_and_a_convolution_with_batch_normalisation(
+    form: str, trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = MLP("digits", (1, 8, 8), 10, classes=[*"0123456789"], conv=[4], hidden=[8], batch_norm=True, dropout=0.5)
+    keys = {"pytorch-lightning_version": "2.6.6", "hyper_parameters": dict(model.hparams)}
+    write_checkpoint({**keys, "state_dict": model.state_dict()}, tmp_path / "conv.ckpt")
+    for path in (tmp_path / "conv.ckpt", trained("log_value").best):
+        export.main(["--ckpt", str(path), "--format", form, "--output", str(tmp_path / f"out.{form}")])
+        assert capsys.readouterr().out.startswith(f"{tmp_path / f'out.{form}'}  0.")
+    program = elsewhere(tmp_path / f"out.{form}", torch.tensor([[0.2, 0.4], [0.9, 0.8], [0.1, 0.1]]))[0]
+    with torch.inference_mode():
+        expected = MLP.load_from_checkpoint(path)(torch.tensor([[0.2, 0.4], [0.9, 0.8], [0.1, 0.1]])).numpy()
+    assert program == pytest.approx(expected, abs=1e-5)
+
+
+def test_nothing_is_written_if_the_answers_differ_or_the_place_is_wrong(digits: Path, tmp_path: Path) -> None:
+    model = MLP.load_from_checkpoint(digits)
+    samples = export.plausible_samples(model)
+    with pytest.raises(Failure, match="^the exported model's answers differ by .*: nothing is written$"):
+        export.largest_difference(model, samples, lambda batch: model(batch).softmax(1) + 2e-5)
+    with pytest.raises(Failure, match="^the exported model's answers differ by nan"):
+        export.largest_difference(model, samples, lambda batch: model(batch) * torch.nan)
+    with pytest.raises(UsageError, match="is a folder: name a file$"):
+        export.main(["--ckpt", str(digits), "--output", str(tmp_path)])
+    with pytest.raises(Failure, match=r"^can't write .*nowhere.*\(No such file or directory\)"):
+        export.main(["--ckpt", str(digits), "--format=pt2", "--output", str(tmp_path / "nowhere" / "x.pt2")])
+    assert list(tmp_path.iterdir()) == []
