@@ -45,6 +45,14 @@ def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
     assert any(line.startswith(beginning) for line in process.stdout)
 
 
+def differences_but_of_curves(run: Path, reference: Path) -> list[str]:
+    """In what runs with other --default_root_dir differ.
+
+    TensorBoard can't tell the order of two processes' files of the same second, and this process goes on at once.
+    """
+    return [line for line in differences(run, reference) if not line.startswith(("config", "curves"))]
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_while_starting_up_it_ends_at_once(signum: signal.Signals, start: Start, tmp_path: Path) -> None:
     process = start()
@@ -70,7 +78,7 @@ def test_ctrl_c_in_training_saves_what_the_same_command_goes_on_from(
     assert stopped_at["global_step"] >= 5 * 20
     assert stopped_at["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"] < 60
     run, reference = (run_fit("--dropout", "0.3", *epochs, name=name) for name in ("run", "reference"))
-    assert [line for line in differences(run.folder, reference.folder) if not line.startswith("config")] == []
+    assert differences_but_of_curves(run.folder, reference.folder) == []
 
 
 def test_on_slurm_the_requeued_job_goes_on_and_loads_no_stray_checkpoint(
@@ -90,7 +98,7 @@ def test_on_slurm_the_requeued_job_goes_on_and_loads_no_stray_checkpoint(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     run = run_fit("--dropout", "0.3", *epochs)
-    assert [line for line in differences(run.folder, reference.folder) if not line.startswith("config")] == []
+    assert differences_but_of_curves(run.folder, reference.folder) == []
 
 
 def test_the_second_signal_ends_it_at_once() -> None:

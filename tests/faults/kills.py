@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 PATIENCE = 120.0  # seconds after which a process counts as hanging
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONFAULTHANDLER": "1"}
 
 
 class End(NamedTuple):
@@ -121,9 +121,11 @@ def run_until(command: list[str], cwd: Path, moment: Callable[[Path], Moment] | 
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        process.kill()
+        process.send_signal(signal.SIGABRT)  # Python then tells where it was
         process.wait()
-        return End(killed, "hangs", due.told if due else "undisturbed", time.monotonic() - start)
+        return End(
+            killed, f"hangs: {errors.read_text()[-3000:]}", due.told if due else "undisturbed", time.monotonic() - start
+        )
     seconds = time.monotonic() - start
     if due is None or not killed:
         return End(False, check_end(process.returncode, errors.read_text()), "undisturbed", seconds)
