@@ -146,7 +146,8 @@ class Checkpoints(Checkpoint):
             or trainer.global_step == trainer.max_steps
         )
         self.stopped_early = trainer.should_stop
-        is_whole = trainer.is_last_batch
+        # Resumed at an epoch's end, a run that ends by --max_steps would end that epoch twice (Lightning #19617).
+        is_whole = trainer.is_last_batch and trainer.max_steps == -1
         if (is_whole and (self.interruption.signum or self._is_time(trainer))) or (
             ends and self.saved_step != trainer.global_step
         ):

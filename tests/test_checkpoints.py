@@ -1,0 +1,155 @@
+"""Checkpoint files: whole or not there at all, and harmless whoever wrote them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from litmlp import MLP, Failure
+from litmlp.checkpoints import WEIGHTS, SafeCheckpointIO, read_checkpoint, write_checkpoint, write_durably
+from tests.broken_files import Evil
+from tests.conftest import Fit
+from tests.crash import CrashError
+from tests.faults.compare import compare
+
+CONTENT: dict[str, Any] = {
+    "pytorch-lightning_version": "2.6.6",
+    "hyper_parameters": {"task": "xor", "sample_shape": [2], "outputs": 2, "hidden": [3]},
+    "state_dict": MLP("xor", [2], 2, hidden=[3]).state_dict(),
+}
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "best.ckpt"
+    write_checkpoint(CONTENT, path)
+    assert list(compare("", read_checkpoint(path), CONTENT)) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["best.ckpt"]
+    samples = torch.rand(5, 2)
+    model = MLP("xor", [2], 2, hidden=[3])
+    model.load_state_dict(CONTENT["state_dict"])
+    assert torch.equal(MLP.load_from_checkpoint(path)(samples), model.eval()(samples))
+
+
+def test_the_one_before_is_kept_under_its_other_name(tmp_path: Path) -> None:
+    last, previous = tmp_path / "last.ckpt", tmp_path / "previous.ckpt"
+    for step in range(3):
+        SafeCheckpointIO().save_checkpoint({**CONTENT, "global_step": step}, last)
+    assert [read_checkpoint(path)["global_step"] for path in (last, previous)] == [2, 1]
+
+
+def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    path.write_text("old")
+
+    def write_half(temporary: Path) -> None:
+        temporary.write_text("ne")
+        raise OSError("no more room")
+
+    with pytest.raises(OSError, match="no more room"):
+        write_durably(path, write_half, keep_as=tmp_path / "previous.ckpt")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("last.ckpt", "old")]
+
+
+@given(st.data())
+def test_any_flipped_bit_is_found_or_does_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("flip") / "best.ckpt"
+    write_checkpoint(CONTENT, path)
+    content = bytearray(path.read_bytes())
+    bit = data.draw(st.integers(0, 8 * len(content) - 1), label="bit")
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+    try:
+        found = read_checkpoint(path)
+    except Failure as failure:
+        assert str(path) in str(failure)  # noqa: PT017 (either is right)
+    else:
+        assert list(compare("", found, CONTENT)) == []
+
+
+@given(st.data())
+def test_any_truncation_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("cut") / "best.ckpt"
+    write_checkpoint(CONTENT, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1), label="bytes")])
+    with pytest.raises(Failure, match=f"{path} is damaged"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("environment", [{}, {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}])
+@pytest.mark.parametrize("content", [Evil(), {**CONTENT, "state_dict": {"deep": [Evil()]}}])
+def test_nothing_in_a_checkpoint_runs(
+    content: Any, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    torch.save(content, "evil.ckpt")
+    with pytest.raises(Failure, match="which could run code: it is refused"):
+        MLP.load_from_checkpoint("evil.ckpt")
+    assert [file.name for file in tmp_path.iterdir()] == ["evil.ckpt"]
+
+
+@pytest.mark.parametrize("url", ["https://example.com/a.ckpt", "s3://bucket/a.ckpt", "file:///a.ckpt"])
+def test_a_url_is_refused(url: str) -> None:
+    with pytest.raises(Failure, match="is a URL: checkpoints are read from local files only"):
+        MLP.load_from_checkpoint(url)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"hidden": [10**7, 10**7]}, r"network.1.weight is \(3, 2\) in it, not \(10000000, 2\)"),
+        ({"hidden": "wide"}, "must be at least 1|not supported"),
+        ({"unknown": 1}, "unexpected keyword argument 'unknown'"),
+        ({"dropout": 2}, "--dropout 2: must be from 0 to below 1"),
+        ({"sample_shape": []}, "is no checkpoint of this model"),
+        ({"activation": "none"}, "is no checkpoint of this model"),
+    ],
+)
+def test_hyperparameters_that_make_no_such_model_are_refused(
+    changed: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.ckpt"
+    write_checkpoint({**CONTENT, "hyper_parameters": {**CONTENT["hyper_parameters"], **changed}}, path)
+    with pytest.raises(Failure, match=reason):
+        MLP.load_from_checkpoint(path)
+
+
+@pytest.mark.parametrize("missing", WEIGHTS)
+def test_what_is_missing_is_named(missing: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.ckpt"
+    write_checkpoint({key: value for key, value in CONTENT.items() if key != missing}, path)
+    with pytest.raises(Failure, match=f"serves here: {missing} in it is missing or wrong"):
+        read_checkpoint(path)
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_checkpoint_can_not_have_a_file_deleted(is_folder: bool, run_fit: Fit, tmp_path: Path) -> None:
+    """Lightning's ModelCheckpoint deletes the worst checkpoint, whose path it takes from the one it resumed from."""
+    precious = tmp_path / "precious"
+    (precious / "photos").mkdir(parents=True)
+    (precious / "diary.ckpt").write_text("dear diary")
+    flags = ["--max_epochs", "3", "--callbacks+=ModelCheckpoint", "--callbacks.monitor=val/loss"]
+    with pytest.raises(CrashError):
+        run_fit(*flags, "--callbacks+=tests.crash.Crash", "--callbacks.step=20")
+    folder = tmp_path / "lightning_logs" / "digits" / "run"
+    last = folder / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    (state,) = (value for key, value in content["callbacks"].items() if key.startswith("ModelCheckpoint"))
+    climbing = f"{state['dirpath']}/../../../../precious/{'photos' if is_folder else 'diary.ckpt'}"
+    worst = torch.tensor(1e9)
+    state.update(best_k_models={climbing: worst}, kth_best_model_path=climbing, kth_value=worst)
+    torch.save(content, last)
+    with pytest.raises(Failure, match=r"says to delete .*precious.*: it is refused"):
+        run_fit(*flags)
+    assert (precious / "diary.ckpt").read_text() == "dear diary"
+    assert (precious / "photos").is_dir()
+    shutil.rmtree(precious)

@@ -1,0 +1,200 @@
+"""A run that is broken off anywhere and goes on ends as if nothing had happened, bit for bit."""
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from litmlp import Failure
+from litmlp.resume import Checkpoints
+from litmlp.runs import Run
+from tests.conftest import Fit
+from tests.crash import CrashError
+from tests.faults.compare import differences
+
+EARLY_STOPPING = "--callbacks+=EarlyStopping --callbacks.monitor=val/loss --callbacks.patience=1"
+SETTINGS = {
+    "digits": "--max_epochs 3 --dropout 0.3 --schedule one_cycle --batch_norm true",
+    "digits, stopped early": f"--max_epochs 40 --lr 0.05 --dropout 0.3 --schedule constant {EARLY_STOPPING}",
+    "digits, accumulating": "--max_epochs 6 --dropout 0.3 --schedule cosine --accumulate_grad_batches 2",
+    "digits, validating twice": "--max_epochs 3 --dropout 0.3 --val_check_interval 0.5 --optimizer sgd",
+    "digits, not validating": "--max_epochs 3 --dropout 0.3 --limit_val_batches 0",
+    "digits, by steps": "--max_epochs -1 --max_steps 50 --dropout 0.3",
+    "digits, by steps of whole epochs": "--max_epochs -1 --max_steps 40 --dropout 0.3",
+    "log_value": "--max_epochs 1 --dropout 0.3 --log_every_n_steps 1",
+    "xor": "--max_epochs 2 --dropout 0.3 --conv []",
+}
+
+
+@pytest.fixture
+def points_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resume points wherever resuming is exact, not only as often as they are cheap."""
+    monkeypatch.setattr(Checkpoints, "SHARE", 1e9)
+    monkeypatch.setattr(Checkpoints, "LONGEST_PAUSE", 0.0)
+
+
+def break_off(run_fit: Fit, flags: list[str], task: str, *, step: int, in_validation: bool = False) -> None:
+    """Start the run, or go on with it, until it is broken off."""
+    crash = ["--callbacks+=tests.crash.Crash", f"--callbacks.step={step}", f"--callbacks.in_validation={in_validation}"]
+    with pytest.raises(CrashError):
+        run_fit(*flags, *crash, task=task)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.usefixtures("points_everywhere")
+def test_a_run_that_is_broken_off_ends_as_one_that_was_not(name: str, run_fit: Fit) -> None:
+    task, flags = name.split(",", maxsplit=1)[0], SETTINGS[name].split()
+    reference = run_fit(*flags, task=task, name="reference")
+    for step in (0, 7, 19, 20, 33):
+        break_off(run_fit, flags, task, step=step)
+    if "not validating" not in name:
+        at = {"log_value": 79, "xor": 64}.get(task, 40)
+        break_off(run_fit, flags, task, step=at, in_validation=True)
+    run = run_fit(*flags, "--callbacks=null", task=task) if EARLY_STOPPING not in SETTINGS[name] else run_fit(*flags)
+    assert differences(run.folder, reference.folder) == []
+
+
+@pytest.fixture
+def broken_off(run_fit: Fit, points_everywhere: None) -> tuple[Run, Run, Callable[[], Run]]:
+    """A run that was broken off behind step 33, an undisturbed one, and what goes on with the first."""
+    flags = SETTINGS["digits"].split()
+    reference = run_fit(*flags, name="reference")
+    break_off(run_fit, flags, "digits", step=33)
+    run = Run(reference.folder.with_name("run"))
+    steps = [torch.load(path, weights_only=True)["global_step"] for path in (run.last, run.previous)]
+    assert steps == [33, 32]
+    return run, reference, lambda: run_fit(*flags, "--callbacks=null")
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "one bit flipped": flip_a_bit,
+    "empty": lambda path: path.write_bytes(b""),
+    "garbage": lambda path: path.write_bytes(os.urandom(10_000)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_newest_checkpoint_is_named_and_passed_over(
+    damage: str, broken_off: tuple[Run, Run, Callable[[], Run]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    run, reference, go_on = broken_off
+    DAMAGES[damage](run.last)
+    damaged = run.last.read_bytes()
+    capfd.readouterr()
+    go_on()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"passed over: {run.last} is damaged")
+    aside = run.last.with_name("last.ckpt.passed_over")
+    assert aside.read_bytes() == damaged
+    aside.unlink()
+    assert differences(run.folder, reference.folder) == []
+
+
+def test_with_both_checkpoints_damaged_it_begins_anew(
+    broken_off: tuple[Run, Run, Callable[[], Run]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    run, reference, go_on = broken_off
+    for path in (run.last, run.previous):
+        path.write_bytes(b"")
+    capfd.readouterr()
+    go_on()
+    assert [line.split(" is ")[0] for line in capfd.readouterr().err.splitlines()] == [
+        f"passed over: {run.last}",
+        f"passed over: {run.previous}",
+    ]
+    assert differences(run.folder, reference.folder) == []
+
+
+@contextlib.contextmanager
+def file_size_limit(limit: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_checkpoint_that_can_not_be_written_costs_nothing(broken_off: tuple[Run, Run, Callable[[], Run]]) -> None:
+    run, reference, go_on = broken_off
+    before = run.last.read_bytes()
+    with file_size_limit(100_000), pytest.raises(Failure, match=f"can't write {run.last} "):
+        go_on()
+    assert run.last.read_bytes() == before
+    assert not list(run.folder.rglob("*.writing"))
+    go_on()
+    assert differences(run.folder, reference.folder) == []
+
+
+def test_curves_that_can_not_be_written_cost_nothing(
+    run_fit: Fit, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*SETTINGS["digits"].split(), "--log_every_n_steps", "1"]
+    folder = tmp_path / "lightning_logs" / "digits" / "run"
+    with file_size_limit(2_000), pytest.raises(Failure, match=f"can't write {folder} .File too large."):
+        run_fit(*flags)
+    assert "Traceback" not in capfd.readouterr().err
+    assert differences(run_fit(*flags).folder, run_fit(*flags, name="reference").folder) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of three megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no rights to mount a file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Write a file that leaves no room on the disk."""
+    filling = disk / "filling"
+    with filling.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filling
+
+
+def test_a_full_disk_costs_nothing(
+    small_disk: Path, broken_off: tuple[Run, Run, Callable[[], Run]], run_fit: Fit
+) -> None:
+    run, reference, _ = broken_off
+    flags = [*SETTINGS["digits"].split(), "--callbacks=null", "--default_root_dir", str(small_disk)]
+    there = Run(small_disk / "lightning_logs" / "digits" / "run")
+    shutil.copytree(run.folder, there.folder)
+    before = there.last.read_bytes()
+    filling = fill(small_disk)
+    with pytest.raises(Failure, match=f"can't write {there.folder}"):
+        run_fit(*flags)
+    assert there.last.read_bytes() == before
+    filling.unlink()
+    run_fit(*flags)
+    there.config.write_text(there.config.read_text().replace(str(small_disk), str(small_disk.parent)))
+    assert differences(there.folder, reference.folder) == []
+
+
+def test_a_full_temporary_folder_does_not_matter(
+    small_disk: Path, broken_off: tuple[Run, Run, Callable[[], Run]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, reference, go_on = broken_off
+    fill(small_disk)
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    go_on()
+    assert differences(run.folder, reference.folder) == []
