@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -71,6 +72,10 @@ def main(argv: list[str]) -> None:
         if error.errno not in OF_THE_DISK:
             raise
         raise cannot_write(run.folder, error) from error
+    except RuntimeError as error:  # so gloo reports that a process has gone
+        if not re.search("Connection (closed|reset) by peer", str(error)):
+            raise
+        raise Failure(f"another process of this run has died: {INTERRUPTION.advice}") from error
     finally:
         INTERRUPTION.deferred = False
     if trainer.is_global_zero:

@@ -72,7 +72,7 @@ class Checkpoints(Checkpoint):
         self.interruption.deferred = False  # one process alone can't save: all of them would have to
         launcher = trainer.strategy.launcher
         if trainer.local_rank == 0 and launcher is not None:
-            self.interruption.before_leaving = launcher.kill
+            self.interruption.before_leaving = lambda signum: launcher.kill(signal.SIGTERM)  # the others ignore SIGINT
         else:  # Python would run a handler only behind the collective operation that the process may be waiting in
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,74 @@
+"""A short round of ``python -m tests.faults``, and several processes against one."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+from tests.conftest import ROOT, Fit
+from tests.faults.__main__ import main
+from tests.faults.compare import curves, differences
+from tests.faults.kills import ENVIRONMENT
+from tests.faults.torchrun import run_killing_workers, under_torchrun
+
+FIT = [sys.executable, str(ROOT / "scripts" / "fit.py")]
+
+
+def test_killed_runs_end_as_undisturbed_ones(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--rounds", "2", "--seed", "7", "--only", "digits-early_stopping,log"]) == 0
+    closing = capfd.readouterr().out.splitlines()[-1]
+    kills = re.fullmatch(r"2 of 2 rounds, (\d+) of \1 kills: identical", closing)
+    assert kills is not None
+    assert int(kills[1]) > 0
+
+
+def test_two_processes_make_one_run_also_where_torchrun_restarts_them(run_fit: Fit, tmp_path: Path) -> None:
+    flags = ["--task", "digits", "--accelerator", "cpu", "--max_epochs", "12", "--run"]
+    command = [*FIT, *flags, "two", "--devices", "2", "--dropout", "0.2"]
+    subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=True)
+    two = tmp_path / "lightning_logs" / "digits" / "two"
+
+    elastic = two.with_name("elastic")
+    command = under_torchrun([*FIT, *flags, "elastic", "--dropout", "0.2"])
+    told, end = run_killing_workers(command, tmp_path, elastic, Random(4), kills=1, lifetime=10)
+    assert end.complaint == ""
+    assert told
+    assert [line for line in differences(elastic, two) if not line.startswith("config")] == []
+
+
+def test_two_processes_learn_what_one_does_with_the_doubled_batch(run_fit: Fit, tmp_path: Path) -> None:
+    flags = ["--max_epochs", "4", "--dropout", "0"]
+    command = [*FIT, "--task", "digits", "--accelerator", "cpu", "--run", "two", "--devices", "2", *flags]
+    process = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert "epoch 4/4" in process.stdout
+    one = run_fit(*flags, "--batch_size", "128", name="one").folder
+    two = one.with_name("two")
+    weights = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (one, two)]
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, rtol=0, atol=1e-6)
+    shown = [curves(run) for run in (one, two)]
+    for tag in ("train/loss", "val/loss", "test/loss", "test/accuracy", "train/accuracy"):
+        steps, values = zip(*shown[1][tag], strict=True)
+        assert list(steps) == [step for step, _ in shown[0][tag]]
+        assert list(values) == pytest.approx([value for _, value in shown[0][tag]], abs=1e-6)
+
+
+def test_ctrl_c_ends_all_processes_with_one_line(tmp_path: Path) -> None:
+    command = [*FIT, "--task", "xor", "--accelerator", "cpu", "--run", "two", "--devices", "2", "--max_epochs", "-1"]
+    out, err = subprocess.PIPE, subprocess.PIPE
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=out, stderr=err, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert any(line.startswith("epoch 2") for line in process.stdout)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate()  # until the last of them has closed its end
+    assert process.returncode == 130
+    assert errors.endswith("\nfit.py: stopped by SIGINT; go on with --resume lightning_logs/xor/two\n")
+    assert "Traceback" not in errors

@@ -1,0 +1,113 @@
+"""SIGTERM and Ctrl-C: one line that says how to go on, their exit codes, and a resume point where that is exact."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import ROOT, Fit
+from tests.faults.compare import differences
+from tests.faults.kills import ENVIRONMENT, has_our_handlers
+
+FLAGS = ["--task", "digits", "--run", "run", "--accelerator", "cpu", "--dropout", "0.3"]
+SLURM = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_JOB_NAME": "litmlp", "SLURM_LOCALID": "0"}
+SLURM |= {"SLURM_NODEID": "0", "SLURM_PROCID": "0", "SLURM_NODELIST": "localhost"}
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts fit.py as a process, in a folder of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_process(*flags: str, **environment: str) -> subprocess.Popen[str]:
+        command = [sys.executable, str(ROOT / "scripts" / "fit.py"), *FLAGS, *flags]
+        env, pipe = {**ENVIRONMENT, **environment}, subprocess.PIPE
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True))
+        return started[-1]
+
+    yield start_process
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
+    """Read the process's output up to a line that begins so."""
+    assert process.stdout is not None
+    assert any(line.startswith(beginning) for line in process.stdout)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_while_starting_up_it_ends_at_once(signum: signal.Signals, start: Start, tmp_path: Path) -> None:
+    process = start()
+    while not has_our_handlers(process.pid):
+        time.sleep(0.001)
+    process.send_signal(signum)
+    assert process.communicate() == ("", f"\nfit.py: stopped by {signum.name}\n")
+    assert process.returncode == 128 + signum
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_in_training_saves_what_the_same_command_goes_on_from(
+    start: Start, run_fit: Fit, tmp_path: Path
+) -> None:
+    epochs = ["--max_epochs", "60"]
+    process = start(*epochs)
+    wait_for_line(process, "epoch 5/")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert errors == "\nfit.py: stopped by SIGINT; go on with --resume lightning_logs/digits/run\n"
+    assert process.returncode == 130
+    stopped_at = torch.load(tmp_path / "lightning_logs/digits/run/checkpoints/last.ckpt", weights_only=True)
+    assert stopped_at["global_step"] >= 5 * 20
+    assert stopped_at["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"] < 60
+    run, reference = (run_fit("--dropout", "0.3", *epochs, name=name) for name in ("run", "reference"))
+    assert [line for line in differences(run.folder, reference.folder) if not line.startswith("config")] == []
+
+
+def test_on_slurm_the_requeued_job_goes_on_and_loads_no_stray_checkpoint(
+    start: Start, run_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning would load the newest hpc_ckpt_N.ckpt of the working folder."""
+    (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"not for us")
+    epochs = ["--max_epochs", "60"]
+    process = start(*epochs, **SLURM)
+    wait_for_line(process, "epoch 3/")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
+    assert errors == "\nfit.py: stopped by SIGTERM; go on with --resume lightning_logs/digits/run\n"
+    assert process.returncode == 143
+    reference = run_fit("--dropout", "0.3", *epochs, name="reference")
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    run = run_fit("--dropout", "0.3", *epochs)
+    assert [line for line in differences(run.folder, reference.folder) if not line.startswith("config")] == []
+
+
+def test_the_second_signal_ends_it_at_once() -> None:
+    """The first is noted for the training to save a resume point; the training here never gets to that."""
+    code = """
+import os, signal, time
+from litmlp.console import INTERRUPTION
+INTERRUPTION.install()
+INTERRUPTION.deferred = True
+INTERRUPTION.advice = "wait"
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(0)
+print(INTERRUPTION.signum, flush=True)
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(60)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert (ended.stdout, ended.stderr) == ("15\n", "\n-c: stopped by SIGINT; wait\n")
+    assert ended.returncode == 130
