@@ -7,7 +7,6 @@ from torch import nn
 from torch.nn import functional
 
 from litmlp import MLP, UsageError
-from litmlp.mlp import lr_factor
 
 
 def make(sample_shape: list[int] = [2], outputs: int = 3, **settings) -> MLP:  # noqa: B006
@@ -46,6 +45,11 @@ def test_raw_samples_are_standardised_whatever_their_form():
         torch.testing.assert_close(model(samples), expected)
 
 
+def test_samples_of_another_shape_are_refused_not_regrouped():
+    with pytest.raises(RuntimeError, match="invalid for input of size 12"):
+        make([2])(torch.zeros(3, 4))
+
+
 def test_labels_are_smoothed_in_training_only():
     model = make(label_smoothing=0.3)
     logits, targets = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
@@ -57,31 +61,6 @@ def test_labels_are_smoothed_in_training_only():
 def test_a_regression_has_the_mean_squared_error():
     model = make(outputs=1, loss="mse")
     assert model.loss(torch.tensor([[1.0], [2.0]]), torch.tensor([[0.0], [5.0]])) == 5.0
-
-
-@pytest.mark.parametrize(
-    ("schedule", "factors"),
-    [
-        ("constant", {0: 1, 50: 1, 100: 1, 150: 1}),
-        ("cosine", {0: 1, 25: (1 + math.sqrt(0.5)) / 2, 50: 0.5, 100: 0, 150: 0}),
-        ("one_cycle", {0: 0.04, 15: 0.52, 30: 1, 65: (1 + 4e-6) / 2, 100: 4e-6, 150: 4e-6}),
-    ],
-)
-def test_the_schedules(schedule, factors):
-    assert {step: lr_factor(schedule, 100, step) for step in factors} == pytest.approx(factors)
-
-
-def test_one_cycle_is_torchs_own():
-    parameter = nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=1)
-    theirs = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 2.0, total_steps=101, pct_start=31 / 101, cycle_momentum=False
-    )
-    for step in range(101):
-        assert optimizer.param_groups[0]["lr"] == pytest.approx(2.0 * lr_factor("one_cycle", 100, step), abs=1e-9)
-        optimizer.step()
-        if step < 100:
-            theirs.step()
 
 
 @pytest.mark.parametrize(

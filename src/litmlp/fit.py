@@ -90,7 +90,7 @@ def silence_what_helps_nobody() -> None:
     threading.excepthook = lambda failed: None if failed.exc_type is OSError else threading.__excepthook__(failed)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", FutureWarning)  # inside Lightning
-    warnings.filterwarnings("ignore", ".*torch.jit.trace.* is deprecated", FutureWarning)  # inside SummaryWriter
+    warnings.filterwarnings("ignore", ".*torch.jit.trace.* is deprecated")  # inside SummaryWriter
     warnings.filterwarnings("ignore", ".*smaller than the logging interval")  # we log by the step, not the batch
 
 

@@ -17,6 +17,7 @@ from litmlp.errors import Failure, UsageError
 from litmlp.loader import Batch
 from litmlp.metrics import EpochMetrics
 from litmlp.network import build_network
+from litmlp.schedule import lr_factor
 
 
 class MLP(LightningModule):
@@ -98,7 +99,7 @@ class MLP(LightningModule):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Logits (batch, outputs) of raw samples (batch, *sample_shape); an image's only channel may be left out."""
-        x = samples.reshape(-1, *self.sample_shape).to(self.mean.dtype)  # (batch, *sample_shape)
+        x = samples.reshape(samples.shape[0], *self.sample_shape).to(self.mean.dtype)  # (batch, *sample_shape)
         logits: Tensor = self.network((x - self.mean) / self.deviation)  # (batch, outputs)
         return logits
 
@@ -186,8 +187,13 @@ class MLP(LightningModule):
         checkpoint["train_metrics"] = progress
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the training figures that this process had collected."""
-        self.train_metrics.restore(checkpoint["train_metrics"][self.global_rank], self.device)
+        """Go on with the training figures that this process had collected.
+
+        Another number of processes can go on at an epoch's end only, where nothing is collected.
+        """
+        progress = checkpoint["train_metrics"]
+        if len(progress) == self.trainer.world_size:
+            self.train_metrics.restore(progress[self.global_rank], self.device)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: str | Path) -> Self:  # type: ignore[override]
@@ -221,22 +227,6 @@ class MLP(LightningModule):
             if shapes[0] != shapes[1]:
                 found, expected = (None if shape is None else tuple(shape) for shape in shapes)
                 raise Failure(f"{path} is no checkpoint of this model: {name} is {found} in it, not {expected}")
-
-
-def lr_factor(schedule: str, steps: float, step: int) -> float:
-    """What the learning rate is multiplied by at a step from 0 on, of ``steps`` in all.
-
-    In closed form, so that a resumed run that is given another ``max_epochs`` follows the new schedule.
-    """
-    if schedule == "constant":
-        return 1.0
-    progress = min(step / steps, 1.0)
-    if schedule == "cosine":
-        return (1 + math.cos(math.pi * progress)) / 2
-    start, peak, end = 1 / 25, 0.3, 1e-4 / 25
-    if progress < peak:
-        return start + (1 - start) * (1 - math.cos(math.pi * progress / peak)) / 2
-    return end + (1 - end) * (1 + math.cos(math.pi * (progress - peak) / (1 - peak))) / 2
 
 
 def check_ranges(
