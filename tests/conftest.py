@@ -1,5 +1,6 @@
 """What several tests share: the real data, runs and trained checkpoints, their curves, servers, scripts."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -131,7 +132,8 @@ def digits_url(serve: Callable[[MLP], str], digits: Path) -> str:
 def script(name: str, *flags: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a script as a user does."""
     command = [sys.executable, str(root / "scripts" / f"{name}.py"), *map(str, flags)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # two threads wait for each other where other work goes on
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def drawn(strokes: list[list[tuple[float, float]]], side: int = 200, width: int = 18) -> Image.Image:
