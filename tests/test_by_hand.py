@@ -22,6 +22,7 @@ def weights_by_hand(capsys, *flags):
         ("log_value", "--max_epochs 2 --optimizer sgd --weight_decay 0.001"),
         ("digits", "--max_epochs 3 --batch_norm true --label_smoothing 0.1 --optimizer adamw"),
         ("digits", "--max_epochs 2 --conv [6] --schedule cosine --precision bf16-mixed"),
+        ("digits", "--max_epochs 2 --augment.rotation 10 --augment.elastic 0.5 --augment.erase 0.3"),
     ],
 )
 def test_the_plain_loop_ends_with_the_same_weights(run_fit, capsys, task, flags):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonargparse
+import torch
 import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
@@ -31,6 +32,7 @@ IN_WORDS = {
     "bool": "true or false",
     "str": "a word",
     "Sequence": "a list like '[512,256]'",
+    "dict": "settings like '{name: value}'",
 }
 RUN_VARIABLE = "LITMLP_RUN"  # hands the run's folder to the processes that the Trainer starts
 
@@ -80,7 +82,7 @@ def read_command(argv: list[str]) -> Command:
     task = task or "digits"
     if task not in TASKS:
         raise UsageError(f"--task {task}: there is no such task; there are {', '.join(TASKS)}")
-    parser = make_parser(task)
+    parser = make_parser(task, first.accelerator)
     try:
         parsed = parser.parse_args(argv)
     except jsonargparse.ArgumentError as error:
@@ -103,11 +105,12 @@ def read_command(argv: list[str]) -> Command:
 def first_pass(argv: list[str]) -> argparse.Namespace:
     """Read the flags that decide which other flags there are, from the command line or the file it names."""
     parser = Parser(add_help=False)
-    for flag in ("--task", "--config", "--run", "--resume", "--default_root_dir"):
-        parser.add_argument(flag)
+    names = ("task", "run", "resume", "default_root_dir", "accelerator")
+    for name in ("config", *names):
+        parser.add_argument(f"--{name}")
     first = parser.parse_known_args(argv)[0]
     config = read_yaml(Path(first.config)) if first.config is not None else {}
-    for name in ("task", "run", "resume", "default_root_dir"):
+    for name in names:
         value = config.get(name)
         if not isinstance(value, str | None):
             raise UsageError(f"{name}: {value} in {first.config}: must be text")
@@ -143,11 +146,17 @@ def as_base(stored: dict[str, Any], argv: list[str]) -> str:
     the same items once more.
     """
     added_to = {arg[2:].partition("+")[0] for arg in argv if re.match(r"--\w+\+", arg)}
-    return str(yaml.safe_dump({name: value for name, value in stored.items() if name not in added_to}))
+    return str(yaml.safe_dump({name: value for name, value in stored.items() if name not in added_to}, sort_keys=False))
 
 
-def make_parser(task: str) -> jsonargparse.ArgumentParser:
-    """The parser of all flags, with the task's recommended settings as defaults."""
+def make_parser(task: str, accelerator: str | None = None) -> jsonargparse.ArgumentParser:
+    """The parser of all flags, with the task's recommended settings as defaults.
+
+    Of these, bf16-mixed is left out where the machine isn't known to be faster with it.
+    """
+    recommended = dict(TASKS[task].recommended)
+    if recommended.get("precision") == "bf16-mixed" and not has_fast_bfloat16(accelerator):
+        del recommended["precision"]
     parser = jsonargparse.ArgumentParser(
         prog="fit.py",
         description=f"Fit the MLP to a task. The defaults shown are those of --task {task}: {TASKS[task].__doc__}",
@@ -171,8 +180,15 @@ def make_parser(task: str) -> jsonargparse.ArgumentParser:
     parser.add_class_arguments(TASKS[task], instantiate=False)
     parser.add_class_arguments(MLP, skip=FROM_THE_TASK, instantiate=False)
     parser.add_class_arguments(Trainer, instantiate=False)
-    parser.set_defaults({**TRAINER_DEFAULTS, "devices": default_devices(), **TASKS[task].recommended})
+    parser.set_defaults({**TRAINER_DEFAULTS, "devices": default_devices(), **recommended})
     return parser
+
+
+def has_fast_bfloat16(accelerator: str | None) -> bool:
+    """Whether training is going to run on a CPU that multiplies bfloat16 in hardware. GPUs have not been measured."""
+    on_cpu = accelerator == "cpu" or (accelerator in (None, "auto") and not torch.accelerator.is_available())
+    capabilities = torch.cpu.get_capabilities()
+    return on_cpu and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def explain(message: str, parser: jsonargparse.ArgumentParser) -> str:
@@ -181,10 +197,12 @@ def explain(message: str, parser: jsonargparse.ArgumentParser) -> str:
     if len(tried) > 1 and "class_path" in tried[1]:
         message = tried[0] + tried[1]
     key = ".".join(re.findall(r'Parser key "([^"]+)"', message))
-    unknown = re.search(r"(?:[Uu]nrecognized arguments: |Key '|Group |Option ')(?P<flag>[^\s'=]+)", message)
-    if unknown and re.search("nrecognized|not expected|not accept", message):
+    unknown = re.search(
+        r"(?:[Uu]nrecognized arguments: |Key '|Group |Option '|Unexpected keys: {')(?P<flag>[^\s'=]+)", message
+    )
+    if unknown and re.search("nrecognized|not expected|not accept|Unexpected", message):
         flag = f"--{key}.{unknown['flag']}" if key else f"--{unknown['flag'].removeprefix('--')}"
-        flags = [option for action in parser._actions for option in action.option_strings]
+        flags = [option for action in parser._actions for option in action.option_strings if ".help" not in option]
         similar = difflib.get_close_matches(flag, flags, n=1)
         return f"there is no flag {flag}" + (f"; did you mean {similar[0]}?" if similar else " (see --help)")
     missing = re.search(r"arguments are required: (.*)", message)

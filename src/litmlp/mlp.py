@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
+from litmlp.augment import Augment, Strengths
 from litmlp.checkpoints import read_checkpoint
 from litmlp.errors import Failure, UsageError
 from litmlp.loader import Batch
@@ -45,6 +46,9 @@ class MLP(LightningModule):
         label_smoothing: share of each target that training spreads evenly over all classes, from 0 to below 1.
         schedule: of the learning rate, step by step: constant; cosine (half a cosine down to 0); or one_cycle
             (up from 1/25 during the first 30 % of the steps, then down to nearly 0: Smith and Topin, 2018).
+        augment: deform the training images anew in each epoch, e.g. '{rotation: 10, shift: 1.5}'. rotation and
+            shear are in degrees, shift and elastic in pixels, scale is a share of the size, flip and erase are
+            probabilities.
 
     Raises:
         UsageError: if a value is out of its range.
@@ -67,6 +71,7 @@ class MLP(LightningModule):
         weight_decay: float = 0.0,
         label_smoothing: float = 0.0,
         schedule: Literal["constant", "cosine", "one_cycle"] = "constant",
+        augment: Strengths | None = None,
     ) -> None:
         super().__init__()
         check_ranges(hidden, conv, dropout, lr, weight_decay, label_smoothing)
@@ -79,6 +84,7 @@ class MLP(LightningModule):
         self.register_buffer("mean", torch.zeros(shape))
         self.deviation: Tensor
         self.register_buffer("deviation", torch.ones(shape))
+        self.augment = Augment(self.sample_shape, augment) if augment else None
         self.network = build_network(self.sample_shape, outputs, hidden, activation, dropout, batch_norm, conv)
         self.train_metrics = EpochMetrics(outputs, loss)
         self.val_metrics = EpochMetrics(outputs, loss)
@@ -99,8 +105,10 @@ class MLP(LightningModule):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Logits (batch, outputs) of raw samples (batch, *sample_shape); an image's only channel may be left out."""
-        x = samples.reshape(samples.shape[0], *self.sample_shape).to(self.mean.dtype)  # (batch, *sample_shape)
-        logits: Tensor = self.network((x - self.mean) / self.deviation)  # (batch, outputs)
+        x = samples.reshape(samples.shape[0], *self.sample_shape)  # (batch, *sample_shape)
+        if self.augment is not None:
+            x = self.augment(x)
+        logits: Tensor = self.network((x.to(self.mean.dtype) - self.mean) / self.deviation)  # (batch, outputs)
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -127,8 +135,9 @@ class MLP(LightningModule):
         self._step(batch, self.val_metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect one batch's figures."""
-        self._step(batch, self.test_metrics)
+        """Collect one batch's figures, in full precision, as whoever uses the checkpoint will have them."""
+        with torch.autocast(self.device.type, enabled=False):
+            self._step(batch, self.test_metrics)
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's figures. The Trainer leaves this out where it resumes within an epoch."""

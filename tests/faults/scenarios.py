@@ -17,6 +17,10 @@ SCENARIOS = {
     "digits-accumulate": "--max_epochs 60 --dropout 0.3 --accumulate_grad_batches 3",
     "digits-val_twice": "--max_epochs 40 --dropout 0.3 --val_check_interval 0.5",
     "digits-conv": "--max_epochs 25 --dropout 0.3 --conv [6] --hidden [32]",
+    "digits-augment": "--max_epochs 25 --dropout 0.3 --augment.rotation 10 --augment.shift 1 --augment.elastic 0.5"
+    " --augment.flip 0.5 --augment.erase 0.3",
+    "digits-average": "--max_epochs 30 --dropout 0.3 --batch_norm true --callbacks+=EMAWeightAveraging"
+    " --callbacks.decay=0.9 --callbacks.update_every_n_steps=3",
     "digits-no_validation": "--max_epochs 40 --dropout 0.3 --limit_val_batches 0",
     "digits-max_steps": "--max_epochs -1 --max_steps 905 --dropout 0.3 --schedule cosine",
     "log": "--max_epochs 10 --dropout 0.3",

@@ -12,6 +12,8 @@ from litmlp.errors import Failure
 from litmlp.ink import Ink
 from litmlp.tasks.task import Task
 
+WIDE = {"hidden": [512, 256], "schedule": "one_cycle", "batch_size": 256, "precision": "bf16-mixed"}
+
 
 class MNIST(Task):
     """28×28 grey images of handwritten digits (LeCun, Cortes and Burges): 60,000 to train, 10,000 to test."""
@@ -21,14 +23,7 @@ class MNIST(Task):
     validation_samples = 5_000
     # The box and the centre are the authors' (yann.lecun.com/exdb/mnist); the stroke is measured on the data.
     ink = Ink(box=(20, 20), centre="mass", stroke=0.13)
-    recommended: ClassVar[dict[str, Any]] = {
-        "hidden": [512, 256],
-        "dropout": 0.2,
-        "schedule": "one_cycle",
-        "lr": 2e-3,
-        "batch_size": 256,
-        "max_epochs": 10,
-    }
+    recommended: ClassVar[dict[str, Any]] = {**WIDE, "lr": 4e-3, "max_epochs": 4}
     DATASET: ClassVar[type[datasets.MNIST]] = datasets.MNIST
 
     def prepare_data(self) -> None:
@@ -93,6 +88,7 @@ class FashionMNIST(MNIST):
     )  # fmt: skip
     # As the paper says (arXiv:1708.07747), without its sharpening: trimmed, scaled to 28 pixels, centred, negated.
     ink = Ink(box=(28, 28), centre="bounds")
+    recommended: ClassVar[dict[str, Any]] = {**WIDE, "dropout": 0.2, "lr": 2e-3, "max_epochs": 10}
     DATASET = datasets.FashionMNIST
 
 
@@ -101,4 +97,5 @@ class KMNIST(MNIST):
 
     classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
     ink = Ink(box=(28, 28), centre="bounds", stroke=0.1)
+    recommended: ClassVar[dict[str, Any]] = {**WIDE, "dropout": 0.2, "lr": 2e-3, "max_epochs": 10}
     DATASET = datasets.KMNIST
