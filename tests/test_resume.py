@@ -19,6 +19,7 @@ from tests.conftest import Fit
 from tests.crash import CrashError
 from tests.faults.compare import differences
 
+AVERAGE = "--callbacks+=EMAWeightAveraging --callbacks.decay=0.9 --callbacks.update_every_n_steps=3"
 EARLY_STOPPING = "--callbacks+=EarlyStopping --callbacks.monitor=val/loss --callbacks.patience=1"
 SETTINGS = {
     "digits": "--max_epochs 3 --dropout 0.3 --schedule one_cycle --batch_norm true",
@@ -28,6 +29,8 @@ SETTINGS = {
     "digits, not validating": "--max_epochs 3 --dropout 0.3 --limit_val_batches 0",
     "digits, by steps": "--max_epochs -1 --max_steps 50 --dropout 0.3",
     "digits, by steps of whole epochs": "--max_epochs -1 --max_steps 40 --dropout 0.3",
+    "digits, deformed": "--max_epochs 3 --augment.rotation 10 --augment.elastic 0.5 --augment.flip 0.5",
+    "digits, averaged": f"--max_epochs 3 --batch_norm true --dropout 0.3 {AVERAGE}",
     "log_value": "--max_epochs 1 --dropout 0.3 --log_every_n_steps 1",
     "xor": "--max_epochs 2 --dropout 0.3 --conv []",
 }
@@ -57,7 +60,11 @@ def test_a_run_that_is_broken_off_ends_as_one_that_was_not(name: str, run_fit: F
     if "not validating" not in name:
         at = {"log_value": 79, "xor": 64}.get(task, 40)
         break_off(run_fit, flags, task, step=at, in_validation=True)
-    run = run_fit(*flags, "--callbacks=null", task=task) if EARLY_STOPPING not in SETTINGS[name] else run_fit(*flags)
+    to_the_end = flags if "--callbacks" in SETTINGS[name] else [*flags, "--callbacks=null"]
+    run = run_fit(*to_the_end, task=task)
+    assert differences(run.folder, reference.folder) == []
+    run.results.unlink()  # as after a kill behind the end of training
+    run_fit(*to_the_end, task=task)
     assert differences(run.folder, reference.folder) == []
 
 

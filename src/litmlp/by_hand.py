@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
     start = time.monotonic()
     learn(model, train, val, task.seed, command.settings.max_epochs, AUTOCAST[command.settings.precision])
     print(f"{command.settings.max_epochs} epochs, {time.monotonic() - start:.1f} s of training")
-    print(f"last weights     sha256 {weights_sha256(model)[:16]}")
+    print(f"last weights     sha256 {weights_sha256(model.state_dict())[:16]}")
 
 
 def learn(model: MLP, train: BatchLoader, val: BatchLoader, seed: int, epochs: int, autocast: bool) -> None:

@@ -26,7 +26,9 @@ RESUME_POINT = {
     "epoch": int,
     "global_step": int,
     "loops": {"fit_loop": {"epoch_progress": COUNTS, "epoch_loop.batch_progress": COUNTS, "state_dict": LOADERS}},
-    "callbacks": {"Checkpoints": {"seconds": float, "best_loss": float, "best": dict, "stopped_early": bool}},
+    "callbacks": {
+        "Checkpoints": {"seconds": float, "best_loss": float, "best": dict, "stopped_early": bool, "epochs": int}
+    },
     "optimizer_states": [{"state": dict, "param_groups": [{"lr": float, "params": list}]}],
     "lr_schedulers": list,
     "train_metrics": [{"pending": list, "sums": [dict]}],

@@ -83,7 +83,7 @@ def metadata_of(model: MLP) -> dict[str, str]:
         "task": model.settings.task,
         "classes": json.dumps(model.settings.classes, ensure_ascii=False),
         "sample_shape": json.dumps(list(model.sample_shape)),
-        "weights_sha256": weights_sha256(model),
+        "weights_sha256": weights_sha256(model.state_dict()),
     }
 
 

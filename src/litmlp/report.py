@@ -8,10 +8,11 @@ import torch
 import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 
 from litmlp.checkpoints import read_checkpoint
 from litmlp.mlp import MLP
-from litmlp.resume import Checkpoints, epochs_made
+from litmlp.resume import Checkpoints
 from litmlp.runs import Run
 from litmlp.tasks.task import Task
 
@@ -20,11 +21,11 @@ def test_best(trainer: Trainer, model: MLP, task: Task, checkpoints: Checkpoints
     """Test the best checkpoint, and say what the run reached."""
     results = {
         "task": model.settings.task,
-        "epochs": epochs_made(trainer),
+        "epochs": checkpoints.epochs,
         "steps": trainer.global_step,
         "seconds": round(checkpoints.seconds, 3),
         "best_checkpoint": str(checkpoints.run.best),
-        "weights_sha256": weights_sha256(model),
+        "weights_sha256": weights_sha256(read_checkpoint(checkpoints.run.last)["state_dict"]),
     }
     checkpoints.write_best(trainer)
     trainer.strategy.barrier("best.ckpt")
@@ -34,10 +35,10 @@ def test_best(trainer: Trainer, model: MLP, task: Task, checkpoints: Checkpoints
     return {**results, "test": figures}
 
 
-def weights_sha256(model: MLP) -> str:
+def weights_sha256(state_dict: dict[str, Tensor]) -> str:
     """A digest of all parameters and buffers: two runs ended with the same weights, bit for bit, if it is equal."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(state_dict.items()):
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
-from litmlp.checkpoints import write_checkpoint
+from litmlp.checkpoints import read_checkpoint, write_checkpoint
 from litmlp.console import Interruption
 from litmlp.runs import Run
 
@@ -35,6 +35,7 @@ class Checkpoints(Checkpoint):
 
     Attributes:
         run: where to write; is set before training begins.
+        epochs: how many epochs had been begun at the newest point; at the end of training, all of them.
     """
 
     SHARE = 0.02
@@ -50,6 +51,7 @@ class Checkpoints(Checkpoint):
         self.best: dict[str, Any] = {}  # epoch, global_step and state_dict of the lowest validation loss
         self.candidate: dict[str, Tensor] = {}
         self.stopped_early = False
+        self.epochs = 0
         self.saved_step = -1
         self.best_is_written = False
 
@@ -89,6 +91,7 @@ class Checkpoints(Checkpoint):
             "best_loss": self.best_loss,
             "best": self.best,
             "stopped_early": self.stopped_early,
+            "epochs": self.epochs,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -97,6 +100,7 @@ class Checkpoints(Checkpoint):
         self.best_loss = state_dict["best_loss"]
         self.best = state_dict["best"]
         self.stopped_early = state_dict["stopped_early"]
+        self.epochs = state_dict["epochs"]
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """A run that was stopped early stays stopped: the Trainer would make one more epoch."""
@@ -165,6 +169,7 @@ class Checkpoints(Checkpoint):
 
     def _save(self, trainer: Trainer) -> None:
         start = time.monotonic()
+        self.epochs = trainer.current_epoch + 1
         for logger in trainer.loggers:
             logger.save()
         trainer.save_checkpoint(self.run.last, weights_only=False)
@@ -183,9 +188,9 @@ class Checkpoints(Checkpoint):
             return
         model = trainer.lightning_module
         best = self.best or {
-            "epoch": epochs_made(trainer) - 1,
+            "epoch": self.epochs - 1,
             "global_step": trainer.global_step,
-            "state_dict": model.state_dict(),
+            "state_dict": read_checkpoint(self.run.last)["state_dict"],
         }
         extras = {"pytorch-lightning_version": lightning.__version__, "hyper_parameters": dict(model.hparams)}
         write_checkpoint({**best, **extras}, self.run.best)
@@ -196,8 +201,3 @@ class Checkpoints(Checkpoint):
             for logger in trainer.loggers:
                 logger.save()
             self.interruption.leave(self.interruption.signum)
-
-
-def epochs_made(trainer: Trainer) -> int:
-    """Epochs that are behind. The Trainer's own count is one too low in a run that is resumed at its early stop."""
-    return int(vars(trainer.fit_loop.epoch_progress.current)["processed"])

@@ -87,7 +87,7 @@ def card_of(model: MLP, checkpoint: Path, service: Service) -> ModelCard:
         conv=list(settings.conv),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         checkpoint=str(checkpoint),
-        weights_sha256=weights_sha256(model),
+        weights_sha256=weights_sha256(model.state_dict()),
         litmlp_version=litmlp.__version__,
         input=kind,
         white=ink.white if ink else None,
