@@ -56,7 +56,7 @@ def main(argv: list[str]) -> None:
     print("\n".join(["", *table(flag, outcomes)]))
     if seeds is not None and len(seeds) > 1:
         print(f"\nMean ± standard deviation of the seeds {', '.join(map(str, seeds))}.")
-    svg, png = picture(f"{fits[0].command.settings.task}: --{flag} varied", flag, values, outcomes)
+    svg, png = picture(f"Task {fits[0].command.settings.task}, --{flag} varied", flag, values, outcomes)
     print()
     write(folder / f"{name}.svg", svg.encode())
     write(folder / f"{name}.png", png)

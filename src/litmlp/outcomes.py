@@ -89,7 +89,7 @@ def table(flag: str, outcomes: Sequence[Outcome]) -> list[str]:
     score = outcomes[0].score
     name, factor, decimals = SCORES[score]
     columns: dict[str, Callable[[list[Outcome]], str]] = {
-        flag: in_words,
+        flag: lambda group: in_words(group).replace("|", r"\|"),
         f"test {name}": lambda group: mean([factor * fit.test[score] for fit in group], decimals),
         "test loss": lambda group: mean([fit.test["loss"] for fit in group], 4),
         f"validation {name}": lambda group: mean(
@@ -111,9 +111,8 @@ def table(flag: str, outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def in_words(group: list[Outcome]) -> str:
-    """What a value is called in the table, with how many of its fits diverged."""
-    label = group[0].label.replace("|", r"\|")
-    diverged = sum(fit.diverged for fit in group)
+    """What a value is called, with how many of its fits diverged."""
+    label, diverged = group[0].label, sum(fit.diverged for fit in group)
     if not diverged:
         return label
     return f"{label} (diverged)" if len(group) == 1 else f"{label} ({diverged} of {len(group)} diverged)"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from litmlp.outcomes import SCORES, Curve, Outcome, by_label
+from litmlp.outcomes import SCORES, Curve, Outcome, by_label, in_words
 
 # Okabe and Ito's colours (2008), which colour-blind people tell apart, without the yellow that is pale on paper.
 DISTINCT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -14,6 +14,7 @@ ORDERED = ("#440154", "#482878", "#3E4A89", "#31688E", "#26828E", "#1F9E89", "#3
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 WIDTH, HEIGHT = 380, 280  # of a panel, in pixels of the SVG
 SCALE = 3  # pixels of the PNG for one of the SVG
+STAGES = (("validation", "val"), ("training", "train"))  # the training score would only hide how the others differ
 MARKERS = 8  # at most, on a curve
 MARGIN = 0.03  # share of an axis that is left empty at an end
 
@@ -40,16 +41,16 @@ def picture(title: str, flag: str, values: dict[str, Any], outcomes: Sequence[Ou
 def spec(title: str, flag: str, values: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The Vega-Lite specification of two panels: a line and a marker of their own for each value."""
     name, factor, _ = SCORES[outcomes[0].score]
-    seeds = len({outcome.seed for outcome in outcomes})
-    figures = "thick: mean of the seeds; thin: each seed" if seeds > 1 else f"seed {outcomes[0].seed}"
+    seeds = max(map(len, by_label(outcomes).values()))
+    lines = f"mean of {seeds} seeds; validation also of each seed (thin)" if seeds > 1 else ""
     finite = [outcome for outcome in outcomes if not outcome.diverged] or outcomes
     epochs = max(epoch for outcome in outcomes for epoch, _ in outcome.curves["train/loss"])
     x = {"title": "epoch", "axis": {"tickMinStep": 1}, "scale": {"domain": [0, epochs * (1 + MARGIN)], "nice": False}}
     panels = [
         panel(rows(outcomes, "loss", 1), "loss", loss_scale(finite), x),
-        panel(rows(outcomes, outcomes[0].score, factor), name, score_scale(finite, factor), x),
+        panel(rows(outcomes, outcomes[0].score, factor), f"validation {name}", score_scale(finite, factor), x),
     ]
-    labels = list(values)
+    labels = [in_words(group) for group in by_label(outcomes).values()]
     styles = {
         "color": {"field": "label", "title": flag, "scale": {"domain": labels, "range": colours(values)}},
         "shape": {"field": "label", "title": flag, "scale": {"domain": labels, "range": cycled(SHAPES, len(labels))}},
@@ -61,7 +62,7 @@ def spec(title: str, flag: str, values: dict[str, Any], outcomes: Sequence[Outco
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "background": "white",
         "padding": 12,
-        "title": {"text": title, "subtitle": figures, "anchor": "start", "fontSize": 16, "subtitleFontSize": 12},
+        "title": {"text": title, "subtitle": lines, "anchor": "start", "fontSize": 16, "subtitleFontSize": 12},
         "hconcat": panels,
         "resolve": {"legend": dict.fromkeys(("color", "shape", "strokeDash"), "shared")},
         "config": {
@@ -117,10 +118,11 @@ def panel(data: list[Row], name: str, scale: dict[str, Any], x: dict[str, Any]) 
 
 
 def rows(outcomes: Sequence[Outcome], name: str, factor: float) -> list[Row]:
-    """The points of one panel: each value's mean curves of training and validation, and each seed's validation."""
+    """The points of one panel: each value's mean curves, and each seed's validation."""
     data = []
-    for label, group in by_label(outcomes).items():
-        for of, stage in (("training", "train"), ("validation", "val")):
+    for group in by_label(outcomes).values():
+        label = in_words(group)
+        for of, stage in STAGES if name == "loss" else STAGES[:1]:
             curve = mean_curve([outcome.curves.get(f"{stage}/{name}", []) for outcome in group])
             every = max(1, math.ceil(len(curve) / MARKERS))
             for index, (epoch, figure) in enumerate(curve):
@@ -165,7 +167,7 @@ def loss_scale(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def score_scale(outcomes: Sequence[Outcome], factor: float) -> dict[str, Any]:
     """The score's axis. An R² below 0, worse than the mean of the targets, is cut off, if there are others."""
     name = outcomes[0].score
-    scores = figures_of(outcomes, f"train/{name}", f"val/{name}") or [1.0]
+    scores = figures_of(outcomes, f"val/{name}") or [1.0]
     low, high = min(scores), max(scores)
     return linear_scale(factor * (max(low, 0) if high > 0 else low), factor * high)
 
