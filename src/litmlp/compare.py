@@ -1,12 +1,7 @@
 """``scripts/compare.py``: fits one task several times with one flag varied, and shows what the flag did."""
 
 import argparse
-import ctypes
 import os
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -16,15 +11,14 @@ from litmlp.console import INTERRUPTION
 from litmlp.errors import Failure, UsageError
 from litmlp.extras import require
 from litmlp.fit import silence_what_helps_nobody
+from litmlp.fit_process import make
 from litmlp.flags import Parser
 from litmlp.outcomes import outcome_of, table
 from litmlp.plots import picture
 from litmlp.processes import under_torchrun
-from litmlp.variants import Fit, plan, read_seeds, read_values
+from litmlp.variants import plan, read_seeds, read_values
 
-FIT = Path(__file__).parents[2] / "scripts" / "fit.py"
 NEVER_VARIED = ("task", "config", "print_config", "help", "run", "resume", "default_root_dir")
-PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def main(argv: list[str]) -> None:
@@ -51,7 +45,7 @@ def main(argv: list[str]) -> None:
             print(f"{told}, is complete")
         else:
             print(told, flush=True)
-            make(fit)
+            make(fit.flags)
     outcomes = [outcome_of(fit.run, fit.label, fit.command.settings.seed, fit.parameters) for fit in fits]
     print("\n".join(["", *table(flag, outcomes)]))
     if seeds is not None and len(seeds) > 1:
@@ -137,44 +131,3 @@ def write(path: Path, content: bytes) -> None:
 def cannot_write(path: Path, error: OSError) -> Failure:
     """What to say about a place that can't be written to."""
     return Failure(f"can't write {path} ({error.strerror}): choose another --out or --default_root_dir")
-
-
-def make(fit: Fit) -> None:
-    """Make a fit by fit.py in a process of its own, which gets our signals and whose end, if it is a bad one, is ours.
-
-    Its group is its own: the terminal's Ctrl-C would reach it beside the one that we pass on, and a second one ends
-    a fit before it has saved. What it tells on stderr is shown when it has ended, since at a signal we tell it.
-
-    Raises:
-        Failure: if it was killed.
-    """
-    command = [sys.executable, str(FIT), *fit.flags]
-    with TemporaryFile() as told:
-        process = subprocess.Popen(  # noqa: S603 (a list, which no shell reads)
-            command,
-            stdin=subprocess.DEVNULL,
-            stderr=told,
-            process_group=0,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 (one system call)
-        )
-
-        def pass_on(signum: int) -> None:
-            process.send_signal(signum)
-            with suppress(ChildProcessError):
-                os.waitpid(process.pid, 0)  # Popen.wait would wait for its own lock, which the main thread holds
-
-        INTERRUPTION.before_leaving = pass_on
-        code = process.wait()
-        INTERRUPTION.before_leaving = None
-        told.seek(0)
-        sys.stderr.write(told.read().decode(errors="replace"))
-    if code < 0:
-        raise Failure(f"the fit {fit.run.folder} was killed by {signal.Signals(-code).name}: {INTERRUPTION.advice}")
-    if code:
-        sys.exit(code)
-
-
-def end_with_parent() -> None:
-    """Have the kernel stop a fit as soon as this command is killed: two fits in one run would write over each other."""
-    if PRCTL is not None:
-        PRCTL(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
