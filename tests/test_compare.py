@@ -210,11 +210,11 @@ def test_a_failing_fit_ends_the_comparison_with_its_line_and_exit_code(
 ) -> None:
     monkeypatch.setattr(fit_process, "FIT", here / "fails.py")
     flags = [*XOR, "--vary", "lr", "[1, 2]", "--name", "a"]
-    (here / "fails.py").write_text("import sys\nsys.exit('fit.py: ' + sys.argv[-1])\n")
+    (here / "fails.py").write_text("import sys\nsys.exit('fit.py: ' + ' '.join(sys.argv[-2:]))\n")
     with pytest.raises(SystemExit) as end:
         compare.main(flags)
     assert end.value.code == 1
-    assert capfd.readouterr() == ("1 of 2: lr=1, seed 0\n", "fit.py: --run=a-1-seed0\n")
+    assert capfd.readouterr() == ("1 of 2: lr=1, seed 0\n", "fit.py: --run=a-1-seed0 --enable_progress_bar=false\n")
     (here / "fails.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
     with pytest.raises(Failure, match="^the fit was killed by SIGKILL: go on with the same command$"):
         compare.main(flags)
@@ -296,6 +296,17 @@ def test_a_fit_that_diverged_is_told_and_drawn(run_fit: Fit, capsys: pytest.Capt
     assert "far too much (diverged)" in svg
     assert "NaN" not in svg
     assert Path("drawn/a.png").is_file()
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:1200] + b"x" + content[1201:]])
+def test_a_run_that_has_lost_its_curves_is_told(damage: Callable[[bytes], bytes], run_fit: Fit) -> None:
+    run = run_fit("--max_epochs=2", "--lr=1", name="a-1-seed0", task="xor")
+    events = min(run.folder.glob("events.*"))
+    events.write_bytes(damage(events.read_bytes()))
+    with pytest.raises(Failure) as error:
+        compare.main([*XOR, "--vary", "lr", "[1]", "--name", "a"])
+    lost = "has lost its results or curves: remove it, and the same command fits it again"
+    assert str(error.value) == f"lightning_logs/xor/a-1-seed0 {lost}"
 
 
 def outcome(label: str, seed: int, losses: list[float], scores: list[float], score: str = "accuracy") -> Outcome:

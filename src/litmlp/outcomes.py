@@ -61,7 +61,7 @@ def outcome_of(run: Run, label: str, seed: int, parameters: int) -> Outcome:
         Failure: if its results or curves aren't there.
     """
     results, curves = run.read_results(), curves_of(run)
-    if results is None or "train/loss" not in curves:
+    if results is None or len(curves.get("train/loss", [])) < results["epochs"]:
         raise Failure(f"{run.folder} has lost its results or curves: remove it, and the same command fits it again")
     return Outcome(label, seed, parameters, results["seconds"], results["test"], curves)
 

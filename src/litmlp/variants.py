@@ -67,7 +67,8 @@ def plan(flag: str, values: dict[str, Any], seeds: list[int] | None, name: str |
             comparison = name or f"{command.settings.task}-{flag}"
             run = run_of(command, comparison, f"{comparison}-{in_run_name(label)}-seed{command.settings.seed}")
             check_stored(run, yaml.safe_load(command.text), WITHOUT_EFFECT - {flag})
-            fits.append(Fit(comparison, label, command, run, [*flags, f"--run={run.folder.name}"], parameters))
+            flags += [f"--run={run.folder.name}", "--enable_progress_bar=false"]  # lines instead, on a terminal too
+            fits.append(Fit(comparison, label, command, run, flags, parameters))
     return fits
 
 
