@@ -17,8 +17,9 @@ from litmlp import compare, fit_process
 from litmlp.checkpoints import read_checkpoint
 from litmlp.errors import Failure, UsageError
 from litmlp.outcomes import Outcome, outcome_of, table
-from litmlp.plots import DISTINCT, ORDERED, colours, mean_curve, picture, spec
+from litmlp.plots import mean_curve, picture, spec
 from litmlp.runs import Run
+from litmlp.scales import DISTINCT, ORDERED, colours, whole_epochs
 from litmlp.variants import in_run_name, read_values
 from tests.conftest import ROOT, Fit, curves
 from tests.faults.kills import ENVIRONMENT
@@ -333,6 +334,13 @@ def test_the_picture_s_scales() -> None:
     assert domain == pytest.approx([-0.027, 0.927])
     zero = spec("t", "lr", {"a": 1}, [outcome("a", 0, [1.0, 0.0], [1.0, 1.0])])
     assert zero["hconcat"][0]["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
+    assert zero["hconcat"][1]["layer"][0]["encoding"]["y"]["scale"]["domain"] == [99.0, 101.0]
+    assert [whole_epochs(count) for count in (1.5, 10, 11, 120)] == [
+        [0, 1],
+        [*range(11)],
+        [0, 2, 4, 6, 8, 10],
+        [0, 20, 40, 60, 80, 100, 120],
+    ]
     assert mean_curve([[(1, 2.0), (2, 4.0)], [(1, 4.0)]]) == [(1, 3.0)]
 
 
