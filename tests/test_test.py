@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from litmlp import test as command
 from litmlp.charts import BLUE, PAPER, RED, captioned_grid, confusion_chart
 from litmlp.checkpoints import write_checkpoint
-from litmlp.errors import Failure
+from litmlp.errors import Failure, UsageError
 from litmlp.mlp import MLP
 from litmlp.runs import Run
 from litmlp.tasks import TASKS
@@ -110,3 +111,24 @@ def test_charts_show_counts_and_captions() -> None:
     assert isinstance(grid, Image.Image)
     assert grid.height == 2 * (140 + 20 + 12)
     assert grid.getpixel((grid.width // 10, 70)) == (255, 255, 255)
+
+
+def test_pictures_for_documents(
+    digits: Path, trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--ckpt", str(digits), "--default_root_dir", str(tmp_path), "--pictures"]
+    command.main([*flags, str(tmp_path / "new" / "folder")])
+    paths = [tmp_path / "new" / "folder" / name for name in ("confusion.png", "mistakes.png")]
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"picture          {path}" for path in paths]
+    events = EventAccumulator(str(tmp_path / "lightning_logs" / "digits" / "test"))
+    events.Reload()
+    for path, tag in zip(paths, ("test/confusion", "test/worst_mistakes"), strict=True):
+        with Image.open(path) as picture, Image.open(BytesIO(events.Images(tag)[0].encoded_image_string)) as shown:
+            assert picture.convert("RGB").tobytes() == shown.convert("RGB").tobytes()
+    (tmp_path / "file").touch()
+    with pytest.raises(Failure) as error:
+        command.main([*flags, str(tmp_path / "file")])
+    line = f"can't write {tmp_path}/file/confusion.png (File exists): choose another --pictures"
+    assert str(error.value) == line
+    with pytest.raises(UsageError, match="^--pictures x: there are none of a regression; leave it out$"):
+        command.main(["--ckpt", str(trained("log_value").best), "--pictures", "x"])

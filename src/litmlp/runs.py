@@ -59,14 +59,14 @@ class Run:
                 return run
 
     @classmethod
-    def named(cls, logs: Path, task: str, name: str) -> "Run":
+    def named(cls, logs: Path, task: str, name: str, flag: str = "--run") -> "Run":
         """The run of that name, which may not exist yet.
 
         Raises:
             UsageError: if the name isn't a plain folder name.
         """
         if not re.fullmatch(r"[\w][\w.+=-]*", name):
-            raise UsageError(f"--run {name}: a run's name is made of letters, digits and _ . + = -")
+            raise UsageError(f"{flag} {name}: a run's name is made of letters, digits and _ . + = -")
         return cls(logs / task / name)
 
     @classmethod

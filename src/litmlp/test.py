@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from litmlp.charts import as_array, captioned_grid, confusion_chart
-from litmlp.checkpoints import read_checkpoint
-from litmlp.errors import Failure
+from litmlp.checkpoints import read_checkpoint, write_durably
+from litmlp.errors import Failure, UsageError
 from litmlp.flags import checkpoint_of, parser_with_ckpt
 from litmlp.metrics import EpochMetrics
 from litmlp.mlp import MLP
@@ -31,9 +32,12 @@ def main(argv: list[str]) -> None:
     """
     parser = parser_with_ckpt("test.py", "Test a trained model again, and show where it is wrong.")
     parser.add_argument("--data_dir", help="folder of the task's data; the run's own unless told otherwise")
+    parser.add_argument("--pictures", metavar="FOLDER", help="also write confusion.png and mistakes.png there")
     flags = parser.parse_args(argv)
     path = checkpoint_of(flags)
     model = MLP.load_from_checkpoint(path)
+    if flags.pictures is not None and not model.settings.classes:
+        raise UsageError(f"--pictures {flags.pictures}: there are none of a regression; leave it out")
     run = Run(path.absolute().parent.parent)
     task = task_of(model, run, flags)
     task.prepare_data()
@@ -52,11 +56,14 @@ def main(argv: list[str]) -> None:
         print(line)
     folder = run.folder if run.config.is_file() else logs_folder(flags.default_root_dir) / model.settings.task / "test"
     step = read_checkpoint(path).get("global_step", 0)
+    charts = {"confusion": confusion_chart(matrix, model.settings.classes), **mistakes_chart(samples[worst], captions)}
     try:
-        log_charts(folder, step, confusion_chart(matrix, model.settings.classes), samples[worst], captions)
+        log_charts(folder, step, charts)
     except OSError as error:
         raise Failure(f"can't write to {folder} ({error.strerror}): choose another --default_root_dir") from None
     print(f"images           tensorboard --logdir {folder}")
+    if flags.pictures is not None:
+        write_pictures(Path(flags.pictures), charts)
 
 
 def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
@@ -142,11 +149,32 @@ def largest_errors(samples: Tensor, targets: Tensor, predictions: Tensor) -> lis
     return ["", "the largest errors (truth, not prediction):", *lines]
 
 
-def log_charts(folder: Path, step: int, confusion: Image, worst: Tensor, captions: list[str]) -> None:
-    """Show the confusion matrix in TensorBoard and, where samples are images, the worst mistakes with captions."""
+def mistakes_chart(worst: Tensor, captions: list[str]) -> dict[str, Image]:
+    """The worst mistakes (mistakes, *sample_shape) with their captions, where samples are images and there are any."""
+    if worst.dim() != 4 or not captions:
+        return {}
+    images = worst[: len(captions)].float()  # (mistakes shown, 1, height, width)
+    return {"worst_mistakes": captioned_grid(images / images.amax(), captions)}
+
+
+def log_charts(folder: Path, step: int, charts: dict[str, Image]) -> None:
+    """Show the charts in TensorBoard."""
     with SummaryWriter(str(folder)) as writer:
-        writer.add_image("test/confusion", as_array(confusion), step, dataformats="HWC")
-        if worst.dim() == 4 and captions:
-            images = worst[: len(captions)].float()  # (mistakes shown, 1, height, width)
-            grid = captioned_grid(images / images.amax(), captions)
-            writer.add_image("test/worst_mistakes", as_array(grid), step, dataformats="HWC")
+        for name, chart in charts.items():
+            writer.add_image(f"test/{name}", as_array(chart), step, dataformats="HWC")
+
+
+def write_pictures(folder: Path, charts: dict[str, Image]) -> None:
+    """Write the charts as PNG files.
+
+    Raises:
+        Failure: if they can't be written.
+    """
+    for name, chart in charts.items():
+        path = folder / f"{name.removeprefix('worst_')}.png"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_durably(path, partial(chart.save, format="PNG"))
+        except OSError as error:
+            raise Failure(f"can't write {path} ({error.strerror}): choose another --pictures") from None
+        print(f"picture          {path}")

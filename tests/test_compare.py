@@ -1,0 +1,369 @@
+"""compare.py fits a task with one flag varied, and shows what the flag did: a table, and a picture."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from statistics import fmean, stdev
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
+
+from litmlp import compare, fit_process
+from litmlp.checkpoints import read_checkpoint
+from litmlp.errors import Failure, UsageError
+from litmlp.outcomes import Outcome, outcome_of, table
+from litmlp.plots import mean_curve, picture, spec
+from litmlp.runs import Run
+from litmlp.scales import DISTINCT, ORDERED, colours, whole_epochs
+from litmlp.variants import in_run_name, read_values
+from tests.conftest import ROOT, Fit, curves
+from tests.faults.kills import ENVIRONMENT
+from tests.test_signals import wait_for_line
+
+NOBODY = 65534
+NO_NAME = "can't name a run; give a mapping of short labels to values"
+TWICE = "the comparison itself gives it its values; leave it out"
+NAMES = "--run and --resume: a comparison names its runs itself; use --name"
+CURVES = "a comparison is drawn from the runs' own curves; leave it out"
+XOR = ["--task", "xor", "--accelerator", "cpu", "--max_epochs", "2"]
+EPOCHS, STEPS = 60, 20  # of the long fits; steps in an epoch
+LONG = ["--task", "log", "--accelerator", "cpu", "--batch_size", "500", f"--max_epochs={EPOCHS}"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path
+
+
+@pytest.fixture
+def xor_runs(run_fit: Fit, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, int], Run]:
+    """The fits of a comparison of two values with two seeds, as if an earlier command had made them."""
+    runs = {
+        (label, seed): run_fit(
+            f"--hidden={hidden}", f"--seed={seed}", "--max_epochs=2", name=f"xor-hidden-{label}-seed{seed}", task="xor"
+        )
+        for label, hidden in (("8-4", "[8,4]"), ("empty", "[]"))
+        for seed in (0, 1)
+    }
+    capsys.readouterr()
+    return runs
+
+
+def test_the_table_of_complete_fits_is_made_of_their_results(
+    xor_runs: dict[tuple[str, int], Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {run.results: run.results.stat().st_mtime_ns for run in xor_runs.values()}
+    compare.main([*XOR, "--vary", "hidden", "[[8,4],[]]", "--seeds", "[0, 1]"])
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        "1 of 4: hidden=[8,4], seed 0, is complete",
+        "2 of 4: hidden=[8,4], seed 1, is complete",
+        "3 of 4: hidden=[], seed 0, is complete",
+        "4 of 4: hidden=[], seed 1, is complete",
+        "",
+    ]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[5:9]]
+    assert len({len(line) for line in lines[5:9]}) == 1
+    assert rows[0] == [
+        "hidden",
+        "test accuracy (%)",
+        "test loss",
+        "validation accuracy (%)",
+        "parameters",
+        "training (s)",
+    ]
+    assert rows[1][0] == "-" * len("hidden")
+    for row, label, run_label, parameters in ((rows[2], "[8,4]", "8-4", 70), (rows[3], "[]", "empty", 6)):
+        accuracies, losses, seconds, validation = [], [], [], []
+        for seed in (0, 1):
+            results = xor_runs[run_label, seed].read_results()
+            assert results is not None
+            accuracies.append(100 * results["test"]["accuracy"])
+            losses.append(results["test"]["loss"])
+            seconds.append(results["seconds"])
+            shown = curves(xor_runs[run_label, seed])
+            best = min(range(2), key=lambda epoch: shown["val/loss"][epoch][1])
+            validation.append(100 * shown["val/accuracy"][best][1])
+        assert row == [
+            label,
+            f"{fmean(accuracies):.2f} ± {stdev(accuracies):.2f}",
+            f"{fmean(losses):.4f} ± {stdev(losses):.4f}",
+            f"{fmean(validation):.2f} ± {stdev(validation):.2f}",
+            str(parameters),
+            f"{fmean(seconds):.1f}",
+        ]
+    folder = Path("lightning_logs/xor/xor-hidden-comparison")
+    assert lines[9:] == [
+        "",
+        "Mean ± standard deviation of the seeds 0, 1.",
+        "",
+        f"picture          {folder}/xor-hidden.svg",
+        f"picture          {folder}/xor-hidden.png",
+    ]
+    svg = ElementTree.parse(folder / "xor-hidden.svg").getroot()
+    texts = {element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")}
+    expected = {"Task xor, --hidden varied", "[8,4]", "[]", "hidden", "loss", "validation accuracy (%)", "epoch"}
+    assert expected | {"training", "validation", "mean of 2 seeds; validation also of each seed (thin)"} <= texts
+    with Image.open(folder / "xor-hidden.png") as image:
+        assert image.size == tuple(3 * int(svg.attrib[side]) for side in ("width", "height"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--max_epochs", "1"], "--max_epochs 1 contradicts the run {run}, made with --max_epochs 2"),
+        (["--max_epochs", "3"], "--max_epochs 3 contradicts the run {run}, made with --max_epochs 2"),
+        ([], "--max_epochs 5 contradicts the run {run}, made with --max_epochs 2"),
+        (["--max_epochs", "2", "--lr", "0.5"], "--lr 0.5 contradicts the run {run}, made with --lr 0.02"),
+        (["--max_epochs", "2", "--devices", "2"], "--devices 2 contradicts the run {run}, made with --devices auto"),
+    ],
+)  # fmt: skip
+def test_a_fit_with_other_settings_is_told(flags: list[str], line: str, run_fit: Fit, tmp_path: Path) -> None:
+    run_fit("--max_epochs=2", "--hidden=[4]", name="xor-hidden-4-seed0", task="xor")
+    before = sorted(tmp_path.rglob("*"))
+    flags = ["--task", "xor", "--accelerator", "cpu", *flags]
+    with pytest.raises(UsageError) as error:
+        compare.main([*flags, "--vary", "hidden", "[[2], [4]]"])
+    run = "lightning_logs/xor/xor-hidden-4-seed0"
+    assert str(error.value) == f"{line.format(run=run)}: choose another --name"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ([], "the following arguments are required: --vary"),
+        (["--vary", "lr"], "argument --vary: expected 2 arguments"),
+        (["--vary", "hiden", "[1]"], "there is no flag --hiden; did you mean --hidden?"),
+        (["--vary", "lr", "[]"], "--vary lr []: must be a list like '[0.1, 0.01]', or a mapping of labels to values"),
+        (["--vary", "lr", "0.1"], "--vary lr 0.1: must be a list like '[0.1, 0.01]', or a mapping of labels to values"),
+        (["--vary", "lr", "[0.1"], "--vary lr [0.1: isn't YAML"),
+        (["--vary", "lr", "[0.1, fast]"], "--lr fast: must be a number"),
+        (["--vary", "lr", "[0.1, -1]"], "--lr -1.0: must be a number above 0"),
+        (["--vary", "lr", "[0.1, 0.1]"], "--vary lr: 0.1 is there twice"),
+        (["--vary", "lr", "[0.1, 1e-1]"], "--vary lr: 0.1 and 1e-1 are the same value"),
+        (["--vary", "hidden", "{a b: [1], a-b: [2]}"], f"--vary hidden: a-b {NO_NAME}"),
+        (["--vary", "hidden", f"{{{'x' * 81}: [4]}}"], f"--vary hidden: {'x' * 81} {NO_NAME}"),
+        (["--vary", "gradient_clip_val", "[1, -1]"], "--gradient_clip_val -1.0: must be at least 0"),
+        (["--vary", "lr", "[1]", "--vary", "hidden", "[[]]"], "--vary lr --vary hidden: a comparison varies one flag"),
+        (["--vary", "task", "[log]"], "--vary task: this flag can't be varied"),
+        (["--vary", "lr", "[1]", "--lr=2"], f"--lr: {TWICE}"),
+        (["--vary", "lr", "[1]", "--seed", "2", "--seeds", "[1]"], f"--seed: {TWICE}"),
+        (["--vary", "seed", "[1]", "--seeds", "[1]"], f"--seed: {TWICE}"),
+        (["--vary", "lr", "[1]", "--seeds", "3"], "--seeds 3: must be a list like '[0,1,2]'"),
+        (["--vary", "lr", "[1]", "--seeds", "[true]"], "--seeds [true]: must be a list like '[0,1,2]'"),
+        (["--vary", "lr", "[1]", "--seeds", "[1, 1]"], "--seeds [1, 1]: a seed is there twice"),
+        (["--vary", "lr", "[1]", "--seeds", "[-1]"], "--seed -1: must be from 0 to 2**32 - 1"),
+        (["--vary", "lr", "[1]", "--run", "x"], NAMES),
+        (["--vary", "lr", "[1]", "--resume", "last"], NAMES),
+        (["--vary", "lr", "[1]", "--name", "a/b"], "--name a/b: a run's name is made of letters, digits and _ . + = -"),
+        (["--vary", "lr", "[1]", "--logger", "false"], f"--logger: {CURVES}"),
+        (["--vary", "lr", "[1]", "--fast_dev_run", "1"], f"--fast_dev_run: {CURVES}"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_told_before_the_first_fit(flags: list[str], line: str, here: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        compare.main(["--task", "xor", "--accelerator", "cpu", *flags])
+    assert str(error.value) == line
+    assert list(here.iterdir()) == []
+
+
+def test_two_tasks_cannot_have_runs_of_one_name(run_fit: Fit) -> None:
+    run_fit("--max_epochs=1", name="mine-0.5-seed0", task="xor")
+    with pytest.raises(UsageError) as error:
+        compare.main(["--task", "log", "--accelerator", "cpu", "--vary", "lr", "[0.5]", "--name", "mine"])
+    assert str(error.value) == "--name mine: another task has a run mine-0.5-seed0; choose another --name"
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_first_fit(here: Path) -> None:
+    (here / "file").touch()
+    with pytest.raises(Failure) as error:
+        compare.main([*XOR, "--vary", "lr", "[1]", "--out", "file"])
+    assert str(error.value) == "can't write file (Not a directory): choose another --out or --default_root_dir"
+    if os.geteuid() == 0:  # only root can be somebody else
+        os.seteuid(NOBODY)
+        try:
+            with pytest.raises(Failure, match=r"^can't write new/folder \(Permission denied\): "):
+                compare.main([*XOR, "--vary", "lr", "[1]", "--out", "new/folder"])
+        finally:
+            os.seteuid(0)
+    assert list(here.iterdir()) == [here / "file"]
+
+
+def test_without_the_extra_nothing_is_fitted(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(Failure) as error:
+        compare.main([*XOR, "--vary", "lr", "[1]"])
+    assert str(error.value) == "compare.py needs vl_convert: pip install -r requirements-compare.txt"
+    assert list(here.iterdir()) == []
+
+
+def test_a_failing_fit_ends_the_comparison_with_its_line_and_exit_code(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fit_process, "FIT", here / "fails.py")
+    flags = [*XOR, "--vary", "lr", "[1, 2]", "--name", "a"]
+    (here / "fails.py").write_text("import sys\nsys.exit('fit.py: ' + ' '.join(sys.argv[-2:]))\n")
+    with pytest.raises(SystemExit) as end:
+        compare.main(flags)
+    assert end.value.code == 1
+    assert capfd.readouterr() == ("1 of 2: lr=1, seed 0\n", "fit.py: --run=a-1-seed0 --enable_progress_bar=false\n")
+    (here / "fails.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    with pytest.raises(Failure, match="^the fit was killed by SIGKILL: go on with the same command$"):
+        compare.main(flags)
+
+
+@pytest.fixture
+def start(here: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts a comparison whose second fit is a long one, as a process."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_process() -> subprocess.Popen[str]:
+        command = [sys.executable, str(ROOT / "scripts" / "compare.py"), *LONG, "--vary", "lr", "[0.1, 0.01]"]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, cwd=here, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True))
+        return started[-1]
+
+    yield start_process
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_interrupted_it_goes_on_to_the_same_end(
+    start: Callable[[], subprocess.Popen[str]], run_fit: Fit, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = LONG[2:]
+    run_fit(*flags, "--lr=0.1", name="log-lr-0.1-seed0", task="log")
+    process = start()
+    wait_for_line(process, "2 of 2: lr=0.01, seed 0\n")
+    wait_for_line(process, "epoch 5/")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert errors == "\ncompare.py: stopped by SIGINT; go on with the same command\n"
+    assert process.returncode == 130
+    run = Run(Path("lightning_logs/log/log-lr-0.01-seed0"))
+    stopped_at = read_checkpoint(run.last)
+    assert 5 * STEPS <= stopped_at["global_step"] < EPOCHS * STEPS
+    capfd.readouterr()
+    compare.main([*LONG, "--vary", "lr", "[0.1, 0.01]"])
+    out, err = capfd.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert lines[:2] == ["1 of 2: lr=0.1, seed 0, is complete", "2 of 2: lr=0.01, seed 0"]
+    assert lines[2].startswith(f"epoch {stopped_at['global_step'] // STEPS + 1}/{EPOCHS}  val/loss ")
+    reference = run_fit(*flags, "--lr=0.01", name="reference", task="log")
+    reached, expected = run.read_results(), reference.read_results()
+    assert reached is not None
+    assert expected is not None
+    assert reached["weights_sha256"] == expected["weights_sha256"]
+    interrupted, whole = (outcome_of(each, "0.01", 0, 1) for each in (run, reference))
+    assert interrupted.curves == whole.curves
+    assert [epoch for epoch, _ in whole.curves["val/loss"]] == [*range(1, EPOCHS + 1)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_fit_ends_with_a_comparison_that_is_killed(here: Path) -> None:
+    (here / "waits.py").write_text("import signal\nsignal.alarm(60)\nprint('ready', flush=True)\nsignal.pause()\n")
+    code = "from pathlib import Path; from litmlp import fit_process as f; f.FIT = Path('waits.py'); f.make([])"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=here, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    wait_for_line(process, "ready")
+    process.kill()
+    process.communicate(timeout=60)  # until the last process that could write to the pipe has ended
+
+
+def test_a_fit_that_diverged_is_told_and_drawn(run_fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--max_epochs=2", "--optimizer=sgd", "--schedule=constant"]
+    for label, rate in (("fine", "0.01"), ("far-too-much", "10")):
+        run_fit(*flags, f"--lr={rate}", name=f"a-{label}-seed0", task="log_value")
+    capsys.readouterr()
+    flags += ["--task", "log_value", "--accelerator", "cpu", "--name", "a", "--out", "drawn"]
+    compare.main([*flags, "--vary", "lr", "{fine: 0.01, far too much: 10}"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].startswith("| lr                      | test R² | test loss | validation R² |")
+    assert lines[6].startswith("| far too much (diverged) |     nan |       nan |           nan |      4,417 |")
+    svg = Path("drawn/a.svg").read_text()
+    assert "far too much (diverged)" in svg
+    assert "NaN" not in svg
+    assert Path("drawn/a.png").is_file()
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:1200] + b"x" + content[1201:]])
+def test_a_run_that_has_lost_its_curves_is_told(damage: Callable[[bytes], bytes], run_fit: Fit) -> None:
+    run = run_fit("--max_epochs=2", "--lr=1", name="a-1-seed0", task="xor")
+    events = min(run.folder.glob("events.*"))
+    events.write_bytes(damage(events.read_bytes()))
+    with pytest.raises(Failure) as error:
+        compare.main([*XOR, "--vary", "lr", "[1]", "--name", "a"])
+    lost = "has lost its results or curves: remove it, and the same command fits it again"
+    assert str(error.value) == f"lightning_logs/xor/a-1-seed0 {lost}"
+
+
+def outcome(label: str, seed: int, losses: list[float], scores: list[float], score: str = "accuracy") -> Outcome:
+    figures = {"train/loss": losses, "val/loss": losses, f"val/{score}": scores}
+    curves = {name: [*zip(map(float, range(1, 9)), values, strict=False)] for name, values in figures.items()}
+    return Outcome(label, seed, 1, 1.0, {"loss": losses[-1], score: scores[-1]}, curves)
+
+
+def test_the_validation_figure_is_that_of_the_checkpoint_that_was_tested() -> None:
+    nan = float("nan")
+    assert outcome("a", 0, [0.5, 0.3, 0.3, nan], [0.1, 0.2, 0.3, 0.4]).validation_score == 0.2
+    assert outcome("a", 0, [0.5, 0.3, 0.3, nan], [0.1, 0.2, 0.3, 0.4]).diverged
+    assert not outcome("a", 0, [0.5, 0.3], [0.1, 0.2]).diverged
+    rows = table("lr", [outcome("a", 0, [0.5], [0.5]), outcome("a", 1, [nan], [0.5])])
+    assert rows[2].startswith("| a (1 of 2 diverged) |      50.00 ± 0.00 |       nan |                     nan |")
+
+
+def test_the_picture_s_scales() -> None:
+    wide = spec("t", "lr", {"a": 1, "b": 2}, [outcome("a", 0, [1.0, 0.01], [0.1, 0.9]), outcome("b", 0, [9.0], [0.5])])
+    assert wide["hconcat"][0]["layer"][0]["encoding"]["y"]["scale"]["type"] == "log"
+    narrow = spec("t", "lr", {"a": 1}, [outcome("a", 0, [1.0, 0.5], [-3.0, 0.9], "r2")])
+    assert narrow["hconcat"][0]["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
+    domain = narrow["hconcat"][1]["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert domain == pytest.approx([-0.027, 0.927])
+    zero = spec("t", "lr", {"a": 1}, [outcome("a", 0, [1.0, 0.0], [1.0, 1.0])])
+    assert zero["hconcat"][0]["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
+    assert zero["hconcat"][1]["layer"][0]["encoding"]["y"]["scale"]["domain"] == [99.0, 101.0]
+    assert [whole_epochs(count) for count in (1.5, 10, 11, 120)] == [
+        [0, 1],
+        [*range(11)],
+        [0, 2, 4, 6, 8, 10],
+        [0, 20, 40, 60, 80, 100, 120],
+    ]
+    assert mean_curve([[(1, 2.0), (2, 4.0)], [(1, 4.0)]]) == [(1, 3.0)]
+
+
+def test_more_values_than_colours_are_drawn() -> None:
+    labels = [f"value {number}" for number in range(12)]
+    outcomes = [outcome(label, 0, [1.0 + number], [0.5]) for number, label in enumerate(labels)]
+    svg, png = picture("t", "callbacks", dict.fromkeys(labels), outcomes)
+    assert all(label in svg for label in labels)
+    with Image.open(BytesIO(png)) as image:
+        assert image.format == "PNG"
+
+
+def test_numbers_are_coloured_from_dark_to_light() -> None:
+    assert colours({"1e-1": "1e-1", "1": 1, "0": 0.0}) == [ORDERED[4], ORDERED[8], ORDERED[0]]
+    assert colours({"a": True, "b": 1, "c": 2}) == [*DISTINCT[:3]]
+    assert colours({"a": 1, "b": 2}) == [*DISTINCT[:2]]
+
+
+def test_labels_and_the_names_of_runs() -> None:
+    values = read_values("augment", "{none: {}, affine: {rotation: 7.5}, null: null, 3: [x]}")
+    assert values == {"none": {}, "affine": {"rotation": 7.5}, "null": None, "3": ["x"]}
+    assert [*read_values("x", "[[512, 256], {a: 1.5}, null, true, 1e-3, -1]")] == [
+        *("[512,256]", '{"a":1.5}', "null", "true", "1e-3", "-1")
+    ]
+    names = {"[512,256]": "512-256", '{"a":1.5}': "a-1.5", "[]": "empty", "-1": "-1", "a/../b": "a-..-b"}
+    assert {label: in_run_name(label) for label in names} == names
