@@ -13,14 +13,15 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from litmlp import compare, fit_process
+from litmlp import compare
 from litmlp.checkpoints import read_checkpoint
+from litmlp.comparison import fit_process
+from litmlp.comparison.outcomes import Outcome, outcome_of, table
+from litmlp.comparison.plots import mean_curve, picture, spec
+from litmlp.comparison.scales import DISTINCT, ORDERED, colours, whole_epochs
+from litmlp.comparison.variants import in_run_name, read_values
 from litmlp.errors import Failure, UsageError
-from litmlp.outcomes import Outcome, outcome_of, table
-from litmlp.plots import mean_curve, picture, spec
 from litmlp.runs import Run
-from litmlp.scales import DISTINCT, ORDERED, colours, whole_epochs
-from litmlp.variants import in_run_name, read_values
 from tests.conftest import ROOT, Fit, curves
 from tests.faults.kills import ENVIRONMENT
 from tests.test_signals import wait_for_line

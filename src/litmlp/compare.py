@@ -7,16 +7,16 @@ from tempfile import TemporaryFile
 
 from litmlp.checkpoints import write_durably
 from litmlp.command import first_pass
+from litmlp.comparison.fit_process import make
+from litmlp.comparison.outcomes import outcome_of, table
+from litmlp.comparison.plots import picture
+from litmlp.comparison.variants import plan, read_seeds, read_values
 from litmlp.console import INTERRUPTION
 from litmlp.errors import Failure, UsageError
 from litmlp.extras import require
 from litmlp.fit import silence_what_helps_nobody
-from litmlp.fit_process import make
 from litmlp.flags import Parser
-from litmlp.outcomes import outcome_of, table
-from litmlp.plots import picture
 from litmlp.processes import under_torchrun
-from litmlp.variants import plan, read_seeds, read_values
 
 NEVER_VARIED = ("task", "config", "print_config", "help", "run", "resume", "default_root_dir")
 

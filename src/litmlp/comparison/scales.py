@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from litmlp.outcomes import Outcome
+from litmlp.comparison.outcomes import Outcome
 
 # Okabe and Ito's colours (2008), which colour-blind people tell apart, without the yellow that is pale on paper.
 DISTINCT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from litmlp.outcomes import SCORES, Curve, Outcome, by_label, in_words
-from litmlp.scales import MARGIN, SHAPES, colours, cycled, loss_scale, score_scale, whole_epochs
+from litmlp.comparison.outcomes import SCORES, Curve, Outcome, by_label, in_words
+from litmlp.comparison.scales import MARGIN, SHAPES, colours, cycled, loss_scale, score_scale, whole_epochs
 
 WIDTH, HEIGHT = 380, 280  # of a panel, in pixels of the SVG
 SCALE = 3  # pixels of the PNG for one of the SVG

@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from litmlp.console import INTERRUPTION
 from litmlp.errors import Failure
 
-FIT = Path(__file__).parents[2] / "scripts" / "fit.py"
+FIT = Path(__file__).parents[3] / "scripts" / "fit.py"
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
