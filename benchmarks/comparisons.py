@@ -47,6 +47,18 @@ def precision(setting: Setting) -> Group:
     return Group(contestants, rows)
 
 
+def augment(setting: Setting) -> Group:
+    """What deforming the images of each batch costs, in a run at recommended settings."""
+    deformed, plain = "fit.py --task mnist with --augment", "fit.py --task mnist as recommended"
+    flags = ["--task", "mnist", "--max_epochs", str(setting.epochs)]
+    strengths = "{rotation: 7.5, scale: 0.15, shear: 7.5, shift: 1.5, elastic: 0.6}"
+    contestants = [
+        setting.ours(deformed, FIT, *flags, "--augment", strengths),
+        setting.ours(plain, FIT, *flags),
+    ]
+    return Group(contestants, [Row(deformed, plain, "epoch")])
+
+
 def time_to_98(setting: Setting) -> Group:
     """From a process's start to its end, with 98 % of the test images right; each round has a seed of its own.
 

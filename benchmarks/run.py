@@ -23,6 +23,7 @@ GROUPS: dict[str, Callable[[Setting], Group]] = {
     "batch_64": lambda setting: comparisons.epochs(setting, 64, fit_at_most=1.30, keras_at_least=None),
     "batch_256": lambda setting: comparisons.epochs(setting, 256, fit_at_most=1.10, keras_at_least=1.5),
     "precision": comparisons.precision,
+    "augment": comparisons.augment,
     "time_to_98": comparisons.time_to_98,
     "costs": costs.costs,
     "scaling": costs.scaling,
