@@ -27,8 +27,8 @@ class Checkpoints(Checkpoint):
       last, and this one has to be the last of those).
 
     At these moments a point is written if training ends or a signal came, and otherwise if the last one is older
-    than a fiftieth of the time trained so far (at most a minute), and than 50 times what it took to write it. So
-    a crash costs little, and points cost at most 2 % of the time, whatever the model and the disk.
+    than a hundredth of the time trained so far (at most a minute), and than 100 times what it took to write it.
+    So a crash costs little, and points cost about 1 % of the time, whatever the model and the disk.
 
     Args:
         interruption: where a signal is noted.
@@ -38,7 +38,7 @@ class Checkpoints(Checkpoint):
         epochs: how many epochs had been begun at the newest point; at the end of training, all of them.
     """
 
-    SHARE = 0.02
+    SHARE = 0.01
     LONGEST_PAUSE = 60.0
     BATCHES_BETWEEN_AGREEMENTS = 50
 
