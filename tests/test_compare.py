@@ -274,7 +274,8 @@ def test_interrupted_it_goes_on_to_the_same_end(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 def test_a_fit_ends_with_a_comparison_that_is_killed(here: Path) -> None:
     (here / "waits.py").write_text("import signal\nsignal.alarm(60)\nprint('ready', flush=True)\nsignal.pause()\n")
-    code = "from pathlib import Path; from litmlp.comparison import fit_process as f; f.FIT = Path('waits.py'); f.make([])"
+    code = "from pathlib import Path; from litmlp.comparison import fit_process as f"
+    code += "; f.FIT = Path('waits.py'); f.make([])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=here, env=environment, stdout=subprocess.PIPE, text=True
