@@ -1,4 +1,5 @@
 import pytest
+import torch
 import yaml
 
 from litmlp import TASKS, UsageError
@@ -6,8 +7,9 @@ from litmlp.command import read_command
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_task_s_recommended_settings_are_the_defaults(task):
-    command = read_command(["--task", task])
+def test_the_task_s_recommended_settings_are_the_defaults(monkeypatch, task):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    command = read_command(["--task", task, "--accelerator", "cpu"])
     for name, value in TASKS[task].recommended.items():
         assert getattr(command.settings, name) == value
 
@@ -69,3 +71,19 @@ def test_a_wrong_flag_is_told_in_one_line(flags, line):
     with pytest.raises(UsageError) as error:
         read_command(flags.split())
     assert str(error.value) == line
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "flags", "precision"),
+    [
+        ({"avx512_bf16": True}, ["--accelerator", "cpu"], "bf16-mixed"),
+        ({"amx_bf16": True}, ["--accelerator", "cpu"], "bf16-mixed"),
+        ({"avx512_bf16": False}, ["--accelerator", "cpu"], None),
+        ({"avx512_bf16": True}, ["--accelerator", "gpu"], None),
+        ({"avx512_bf16": True}, ["--accelerator", "cpu", "--precision", "32-true"], "32-true"),
+    ],
+)
+def test_bfloat16_is_the_default_where_the_cpu_has_it(monkeypatch, capabilities, flags, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert read_command(["--task", "mnist", *flags]).settings.precision == precision
+    assert read_command(["--task", "digits", "--accelerator", "cpu"]).settings.precision is None

@@ -115,6 +115,15 @@ def test_the_tasks_reach_their_figures(run_fit, task, name, figure):
     assert json.loads(run.results.read_text())["test"][name] >= figure
 
 
+def test_the_final_test_is_in_full_precision_whatever_training_is_in(run_fit):
+    run = run_fit("--max_epochs", "2", "--precision", "bf16-mixed")
+    samples, targets = TASKS["digits"]().split("test")
+    with torch.no_grad():
+        logits = MLP.load_from_checkpoint(run.best)(samples)
+    loss = float(torch.nn.functional.cross_entropy(logits, targets))
+    assert json.loads(run.results.read_text())["test"]["loss"] == pytest.approx(loss, rel=1e-6)
+
+
 def test_xor_shows_its_truth_table(run_fit, capsys):
     run_fit(task="xor")
     assert capsys.readouterr().out.endswith(

@@ -1,7 +1,7 @@
 """Deformed copies of the training images, made afresh for every batch, on the device that the model is on."""
 
 import math
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -139,8 +139,8 @@ def check(sample_shape: tuple[int, ...], strengths: Strengths) -> None:
     """Raise a UsageError if samples are no images, or a strength is unknown or out of its range."""
     if len(sample_shape) != 3:
         raise UsageError(f"--augment {strengths} needs images, but a sample of this task has shape {sample_shape}")
-    for name, value in strengths.items():
+    for name, value in cast("dict[str, float]", strengths).items():
         if name not in LIMITS:
             raise UsageError(f"--augment.{name}: there is no such deformation; there are {', '.join(LIMITS)}")
-        if not 0 <= float(str(value)) <= LIMITS[name]:
+        if not 0 <= value <= LIMITS[name]:
             raise UsageError(f"--augment.{name} {value}: must be from 0 to {LIMITS[name]:g}")

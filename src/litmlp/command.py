@@ -74,7 +74,7 @@ def read_command(argv: list[str]) -> Command:
     """
     first = first_pass(argv)
     task = first.task
-    run = named_run(first, task, logs_folder(first.default_root_dir))
+    run = named_run(first.run, first.resume, task, logs_folder(first.default_root_dir))
     stored = run.read_config() if run is not None else None
     if stored is not None:
         argv = ["--config", as_base(stored, argv), *argv]
@@ -105,8 +105,8 @@ def read_command(argv: list[str]) -> Command:
 def first_pass(argv: list[str]) -> argparse.Namespace:
     """Read the flags that decide which other flags there are, from the command line or the file it names."""
     parser = Parser(add_help=False)
-    names = ("task", "run", "resume", "default_root_dir", "accelerator")
-    for name in ("config", *names):
+    names = ("task", "run", "resume", "default_root_dir")
+    for name in ("config", "accelerator", *names):
         parser.add_argument(f"--{name}")
     first = parser.parse_known_args(argv)[0]
     config = read_yaml(Path(first.config)) if first.config is not None else {}
@@ -116,22 +116,24 @@ def first_pass(argv: list[str]) -> argparse.Namespace:
             raise UsageError(f"{name}: {value} in {first.config}: must be text")
         if getattr(first, name) is None:
             setattr(first, name, value)
+    if first.accelerator is None:
+        first.accelerator = config.get("accelerator")
     if first.run and first.resume:
         raise UsageError(f"--run {first.run} --resume {first.resume}: one of them says which run it is; drop the other")
     return first
 
 
-def named_run(first: argparse.Namespace, task: str | None, logs: Path) -> Run | None:
-    """The run that the command line names, if it does."""
+def named_run(name: str | None, resume: str | None, task: str | None, logs: Path) -> Run | None:
+    """The run that ``--run`` or ``--resume`` names, if one of them is given."""
     if RUN_VARIABLE in os.environ:
         return Run(Path(os.environ[RUN_VARIABLE]))
-    if first.resume is not None:
-        return Run.containing(first.resume, logs)
-    if first.run is None:
+    if resume is not None:
+        return Run.containing(resume, logs)
+    if name is None:
         return None
-    run = Run.named(logs, task or "digits", first.run)
+    run = Run.named(logs, task or "digits", name)
     # Unlike Path.glob, this one finds nothing where we have no rights to look.
-    owners = [(logs / config).parent for config in glob(f"*/{first.run}/config.yaml", root_dir=logs)]  # noqa: PTH207
+    owners = [(logs / config).parent for config in glob(f"*/{name}/config.yaml", root_dir=logs)]  # noqa: PTH207
     if run.folder in owners or not owners:
         return run
     if task is not None:

@@ -1,6 +1,5 @@
 """The fits of a comparison, each checked before the first one starts."""
 
-import argparse
 import json
 import re
 from typing import Any, NamedTuple
@@ -97,7 +96,7 @@ def run_of(command: Command, comparison: str, name: str) -> Run:
     task = command.settings.task
     Run.named(command.logs, task, comparison, "--name")
     try:
-        run = named_run(argparse.Namespace(run=name, resume=None), task, command.logs)
+        run = named_run(name, None, task, command.logs)
     except UsageError:
         raise UsageError(f"--name {comparison}: another task has a run {name}; choose another --name") from None
     assert run is not None

@@ -97,5 +97,5 @@ class KMNIST(MNIST):
 
     classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
     ink = Ink(box=(28, 28), centre="bounds", stroke=0.1)
-    recommended: ClassVar[dict[str, Any]] = {**WIDE, "dropout": 0.2, "lr": 2e-3, "max_epochs": 10}
+    recommended = FashionMNIST.recommended
     DATASET = datasets.KMNIST
