@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from litmlp import MLP, UsageError
+from litmlp.network import Dropout
 
 
 def make(sample_shape: list[int] = [2], outputs: int = 3, **settings) -> MLP:  # noqa: B006
@@ -19,7 +20,7 @@ def test_the_layers_are_those_asked_for(hidden):
     model = make([1, 2, 3], 4, hidden=hidden, activation="tanh", dropout=0.5, batch_norm=True)
     linear = [(layer.in_features, layer.out_features) for layer in model.network if isinstance(layer, nn.Linear)]
     assert linear == list(pairwise([6, *hidden, 4]))
-    behind_each = [nn.Linear, nn.BatchNorm1d, nn.Tanh, nn.Dropout]
+    behind_each = [nn.Linear, nn.BatchNorm1d, nn.Tanh, Dropout]
     assert [type(layer) for layer in model.network] == [nn.Flatten, *behind_each * len(hidden), nn.Linear]
 
 
@@ -34,6 +35,37 @@ def test_conv_and_hidden_make_the_courses_net():
     features = functional.max_pool2d(conv1(x).relu(), (2, 2))
     features = functional.max_pool2d(conv2(features).relu(), 2).view(2, -1)
     assert torch.equal(model(x), fc3(fc2(fc1(features).relu()).relu()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_drops_where_the_random_bits_are_low_and_scales_the_rest(dtype):
+    activations = torch.ones(101, 7, dtype=dtype, requires_grad=True)  # 707 of them: no multiple of the 4 in a word
+    torch.manual_seed(5)
+    dropped = Dropout(0.25)(activations)
+    (gradient,) = torch.autograd.grad(dropped.sum(), activations)
+    torch.manual_seed(5)
+    words = torch.empty(177, dtype=torch.int64).random_(-(2**63), None)
+    bits = [word >> shift & 0xFFFF for word in words.tolist() for shift in (0, 16, 32, 48)]
+    low = torch.tensor([(number + 2**15) % 2**16 < 2**14 for number in bits])  # two's complement: -2^15 comes first
+    expected = torch.where(low[:707].view(101, 7), 0.0, 4 / 3).to(dtype)
+    assert torch.equal(dropped, expected)
+    assert torch.equal(gradient, expected)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(share):
+    torch.manual_seed(0)
+    dropped = Dropout(share)(torch.ones(1000, 1000))
+    deviation = math.sqrt(share * (1 - share) / 1e6)
+    assert abs((dropped == 0).double().mean().item() - share) < 4 * deviation
+    assert abs(dropped.double().mean().item() - 1) < 4 * deviation / (1 - share)
+
+
+def test_dropout_of_nearly_all_stays_finite_and_evaluation_drops_nothing():
+    activations = torch.randn(100, 100)
+    dropout = Dropout(0.999999)
+    assert dropout(activations).isfinite().all()
+    assert dropout.eval()(activations) is activations
 
 
 def test_raw_samples_are_standardised_whatever_their_form():
