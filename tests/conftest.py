@@ -23,6 +23,7 @@ from litmlp.mlp import MLP
 from litmlp.runs import Run
 from litmlp.serve import listen, own_names, url
 from litmlp.server.app import make_app
+from tests.faults.kills import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -30,6 +31,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 EPOCHS = {"digits": 6, "xor": 5, "log": 2, "log_value": 2, "mnist": 1}
 
 Fit = Callable[..., Run]
+Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -127,6 +129,29 @@ def serve() -> Iterator[Callable[[MLP], str]]:
 def digits_url(serve: Callable[[MLP], str], digits: Path) -> str:
     """A server of the digits checkpoint."""
     return serve(MLP.load_from_checkpoint(digits))
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a script as a process, in a folder of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_process(name: str, *flags: str, **environment: str) -> subprocess.Popen[str]:
+        command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *flags]
+        env, pipe = {**ENVIRONMENT, **environment}, subprocess.PIPE
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True))
+        return started[-1]
+
+    yield start_process
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
+    """Read the process's output up to a line that begins so."""
+    assert process.stdout is not None
+    assert any(line.startswith(beginning) for line in process.stdout)
 
 
 def script(name: str, *flags: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:

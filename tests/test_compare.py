@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from statistics import fmean, stdev
@@ -22,9 +22,7 @@ from litmlp.comparison.scales import DISTINCT, ORDERED, colours, whole_epochs
 from litmlp.comparison.variants import in_run_name, read_values
 from litmlp.errors import Failure, UsageError
 from litmlp.runs import Run
-from tests.conftest import ROOT, Fit, curves
-from tests.faults.kills import ENVIRONMENT
-from tests.test_signals import wait_for_line
+from tests.conftest import ROOT, Fit, Start, curves, wait_for_line
 
 NOBODY = 65534
 NO_NAME = "can't name a run; give a mapping of short labels to values"
@@ -222,29 +220,12 @@ def test_a_failing_fit_ends_the_comparison_with_its_line_and_exit_code(
         compare.main(flags)
 
 
-@pytest.fixture
-def start(here: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Starts a comparison whose second fit is a long one, as a process."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start_process() -> subprocess.Popen[str]:
-        command = [sys.executable, str(ROOT / "scripts" / "compare.py"), *LONG, "--vary", "lr", "[0.1, 0.01]"]
-        pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, cwd=here, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True))
-        return started[-1]
-
-    yield start_process
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
 def test_interrupted_it_goes_on_to_the_same_end(
-    start: Callable[[], subprocess.Popen[str]], run_fit: Fit, capfd: pytest.CaptureFixture[str]
+    here: Path, start: Start, run_fit: Fit, capfd: pytest.CaptureFixture[str]
 ) -> None:
     flags = LONG[2:]
     run_fit(*flags, "--lr=0.1", name="log-lr-0.1-seed0", task="log")
-    process = start()
+    process = start("compare", *LONG, "--vary", "lr", "[0.1, 0.01]")
     wait_for_line(process, "2 of 2: lr=0.01, seed 0\n")
     wait_for_line(process, "epoch 5/")
     process.send_signal(signal.SIGINT)

@@ -5,44 +5,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import ROOT, Fit
+from tests.conftest import ROOT, Fit, Start, wait_for_line
 from tests.faults.compare import differences
-from tests.faults.kills import ENVIRONMENT, has_our_handlers
+from tests.faults.kills import has_our_handlers
 
 FLAGS = ["--task", "digits", "--run", "run", "--accelerator", "cpu", "--dropout", "0.3"]
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_JOB_NAME": "litmlp", "SLURM_LOCALID": "0"}
 SLURM |= {"SLURM_NODEID": "0", "SLURM_PROCID": "0", "SLURM_NODELIST": "localhost"}
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts fit.py as a process, in a folder of its own."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start_process(*flags: str, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(ROOT / "scripts" / "fit.py"), *FLAGS, *flags]
-        env, pipe = {**ENVIRONMENT, **environment}, subprocess.PIPE
-        started.append(subprocess.Popen(command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True))
-        return started[-1]
-
-    yield start_process
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
-    """Read the process's output up to a line that begins so."""
-    assert process.stdout is not None
-    assert any(line.startswith(beginning) for line in process.stdout)
 
 
 def differences_but_of_curves(run: Path, reference: Path) -> list[str]:
@@ -55,7 +29,7 @@ def differences_but_of_curves(run: Path, reference: Path) -> list[str]:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_while_starting_up_it_ends_at_once(signum: signal.Signals, start: Start, tmp_path: Path) -> None:
-    process = start()
+    process = start("fit", *FLAGS)
     while not has_our_handlers(process.pid):
         time.sleep(0.001)
     process.send_signal(signum)
@@ -68,7 +42,7 @@ def test_ctrl_c_in_training_saves_what_the_same_command_goes_on_from(
     start: Start, run_fit: Fit, tmp_path: Path
 ) -> None:
     epochs = ["--max_epochs", "60"]
-    process = start(*epochs)
+    process = start("fit", *FLAGS, *epochs)
     wait_for_line(process, "epoch 5/")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
@@ -87,7 +61,7 @@ def test_on_slurm_the_requeued_job_goes_on_and_loads_no_stray_checkpoint(
     """Lightning would load the newest hpc_ckpt_N.ckpt of the working folder."""
     (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"not for us")
     epochs = ["--max_epochs", "60"]
-    process = start(*epochs, **SLURM)
+    process = start("fit", *FLAGS, *epochs, **SLURM)
     wait_for_line(process, "epoch 3/")
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate()
