@@ -33,16 +33,8 @@ def test_a_recipe_that_is_broken_off_three_times_ends_as_one_that_was_not(
 ) -> None:
     monkeypatch.setattr(Checkpoints, "SHARE", 1e9)  # resume points wherever they are exact
     monkeypatch.setattr(Checkpoints, "LONGEST_PAUSE", 0.0)
-    flags = [
-        "--config",
-        str(ROOT / "recipes" / "mnist.yaml"),
-        "--data_dir",
-        str(real_data),
-        "--max_epochs",
-        "2",
-        "--check_val_every_n_epoch",
-        "2",
-    ]
+    flags = ["--config", str(ROOT / "recipes" / "mnist.yaml"), "--data_dir", str(real_data)]
+    flags += ["--max_epochs", "2", "--check_val_every_n_epoch", "2"]
     flags += ["--limit_train_batches", "8", "--limit_val_batches", "1", "--limit_test_batches", "1"]
     reference = run_fit(*flags, task="mnist", name="reference")
     crash = ["--callbacks+=tests.crash.Crash", "--callbacks.step"]
