@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from litmlp.console import run
+from litmlp.commands.console import run
 
 if __name__ == "__main__":
-    run("litmlp.test")
+    run("test", "test.py", sys.argv[1:])

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from litmlp.model.checkpoint import FORMAT
+
 LAST = Path("lightning_logs/xor/base/checkpoints/last.ckpt")
 RAW = Path("data/MNIST/raw")
 
@@ -39,6 +41,15 @@ class Prepare:
     def state_dict_only(self) -> None:
         torch.save(torch.load(LAST, weights_only=True)["state_dict"], LAST)
 
+    def of_the_first_version(self) -> None:
+        """It named no format, and had the task's shape among the model's own settings."""
+        parameters = {"task": "xor", "sample_shape": [2], "outputs": 2, "loss": "cross_entropy", "hidden": [4]}
+        torch.save({"pytorch-lightning_version": "2.6.6", "hyper_parameters": parameters, "state_dict": {}}, LAST)
+
+    def of_a_newer_version(self) -> None:
+        newer = {"litmlp_format": FORMAT + 1, "litmlp_version": "9.1.0"}
+        torch.save({**torch.load(LAST, weights_only=True), **newer}, LAST)
+
     def a_list(self) -> None:
         torch.save([1, 2], LAST)
 
@@ -56,7 +67,7 @@ class Prepare:
     def a_claim_of_much_memory(self) -> None:
         """A tensor of four terabytes, stored in four bytes."""
         tensor = torch.zeros(1).expand(10**12)
-        torch.save({**torch.load(LAST, weights_only=True), "state_dict": {"network.1.weight": tensor}}, LAST)
+        torch.save({**torch.load(LAST, weights_only=True), "state_dict": {"network.layers.1.weight": tensor}}, LAST)
 
     def a_wide_model(self) -> None:
         content = torch.load(LAST, weights_only=True)

@@ -18,11 +18,12 @@ from PIL import Image, ImageDraw
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import event_file_writer
 
-from litmlp import fit
-from litmlp.mlp import MLP
+from litmlp import Network, ResumePoints, Spec, load
+from litmlp.commands import fit
+from litmlp.commands.serve import listen, own_names, url
 from litmlp.runs import Run
-from litmlp.serve import listen, own_names, url
 from litmlp.server.app import make_app
+from litmlp.signals import INTERRUPTION
 from tests.faults.kills import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
@@ -59,11 +60,22 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_fit(tmp_path: Path) -> Fit:
     """Run ``fit.py`` in this process, in a folder of its own; gives the run called ``name``."""
 
-    def run(*flags: str, name: str = "run", task: str = "digits") -> Run:
-        fit.main(["--task", task, "--run", name, "--default_root_dir", str(tmp_path), "--accelerator", "cpu", *flags])
+    def run(*flags: str, name: str = "run", task: str = "digits", points: ResumePoints | None = None) -> Run:
+        where = ["--default_root_dir", str(tmp_path), "--accelerator", "cpu"]
+        fit.main(["--task", task, "--run", name, *where, *flags], points)
         return Run(tmp_path / "lightning_logs" / task / name)
 
     return run
+
+
+def points_everywhere() -> ResumePoints:
+    """Writes resume points wherever resuming is exact, not only as often as they are cheap."""
+    return ResumePoints(interruption=INTERRUPTION, fraction=1e9, longest_pause=0.0)
+
+
+def spec_of(*sample_shape: int, outputs: int = 2, regression: bool = False, task: str = "mine") -> Spec:
+    """The spec of a task with samples of this shape; its classes are called 0, 1 and so on."""
+    return Spec(task, sample_shape, outputs, None if regression else tuple(map(str, range(outputs))))
 
 
 def curves(run: Run) -> dict[str, list[tuple[int, float]]]:
@@ -106,13 +118,13 @@ def digits(trained: Callable[[str], Run], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def serve() -> Iterator[Callable[[MLP], str]]:
-    """Serves models from this process, each on a port of its own, over real sockets; gives the URL."""
+def serve() -> Iterator[Callable[[Network], str]]:
+    """Serves networks from this process, each on a port of its own, over real sockets; gives the URL."""
     servers: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(model: MLP) -> str:
+    def start(network: Network) -> str:
         listener = listen("127.0.0.1", 0)
-        app = make_app(model, Path("some.ckpt"), own_names(listener))
+        app = make_app(network, Path("some.ckpt"), own_names(listener))
         server = uvicorn.Server(uvicorn.Config(app, http="httptools", log_level="error"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
@@ -126,9 +138,9 @@ def serve() -> Iterator[Callable[[MLP], str]]:
 
 
 @pytest.fixture(scope="session")
-def digits_url(serve: Callable[[MLP], str], digits: Path) -> str:
+def digits_url(serve: Callable[[Network], str], digits: Path) -> str:
     """A server of the digits checkpoint."""
-    return serve(MLP.load_from_checkpoint(digits))
+    return serve(load(digits))
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import affine
 
 from litmlp import MLP, UsageError
-from litmlp.augment import Augment, Strengths, gaussian
+from litmlp.tasks.loader import Batch
+from litmlp.training.augment import Augment, Magnitudes, gaussian
+from tests.conftest import spec_of
 
 
 def images(count: int = 20, channels: int = 1, height: int = 28, width: int = 28) -> Tensor:
@@ -15,9 +17,9 @@ def images(count: int = 20, channels: int = 1, height: int = 28, width: int = 28
     return torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8, generator=generator)
 
 
-def deform(batch: Tensor, seed: int = 0, **strengths: float) -> Tensor:
+def deform(batch: Tensor, seed: int = 0, **magnitudes: float) -> Tensor:
     torch.manual_seed(seed)
-    deformed: Tensor = Augment(tuple(batch.shape[1:]), Strengths(**strengths))(batch)  # type: ignore[typeddict-item]
+    deformed: Tensor = Augment(tuple(batch.shape[1:]), Magnitudes(**magnitudes))(batch)  # type: ignore[typeddict-item]
     return deformed
 
 
@@ -84,7 +86,7 @@ def test_flip_mirrors_each_image_with_its_probability():
 
 
 @pytest.mark.parametrize("side", [8, 28])
-def test_elastic_displacements_have_their_deviation_everywhere_and_are_smooth(side):
+def test_elastic_displacements_have_their_std_everywhere_and_are_smooth(side):
     torch.testing.assert_close(gaussian(side).square().sum(1), torch.ones(side))
     torch.manual_seed(0)
     augment = Augment((1, side, side), {"elastic": 1.5})
@@ -108,7 +110,7 @@ def test_erasing_blanks_one_rectangle_of_2_to_33_percent():
         assert 0.01 < height * width / 784 < 0.38
 
 
-def test_each_image_of_a_batch_is_deformed_in_its_own_way_and_each_step_anew():
+def test_each_image_of_a_batch_is_deformed_in_its_own_way_and_differently_in_each_step():
     same = images(1).expand(6, 1, 28, 28)
     deformed = deform(same, 3, rotation=10, elastic=1)
     assert all(not torch.equal(deformed[0], other) for other in deformed[1:])
@@ -116,7 +118,7 @@ def test_each_image_of_a_batch_is_deformed_in_its_own_way_and_each_step_anew():
     assert not torch.equal(deformed, deform(same, 4, rotation=10, elastic=1))
 
 
-def test_places_are_exact_under_bfloat16():
+def test_coordinates_are_exact_under_bfloat16():
     batch = images()
     expected = deform(batch, rotation=20, elastic=1)
     with torch.autocast("cpu", torch.bfloat16):
@@ -124,19 +126,22 @@ def test_places_are_exact_under_bfloat16():
 
 
 def test_evaluation_sees_the_images_as_they_are():
+    spec = spec_of(1, 8, 8, outputs=10)
     torch.manual_seed(0)
-    plain = MLP("mnist", [1, 8, 8], 10)
+    plain = MLP(spec)
     torch.manual_seed(0)
-    augmented = MLP("mnist", [1, 8, 8], 10, augment={"rotation": 45, "erase": 1})
+    augmented = MLP(spec, augment={"rotation": 45, "erase": 1})
     batch = images(5, 1, 8, 8)
     assert torch.equal(augmented.eval()(batch), plain.eval()(batch))
-    assert not torch.equal(augmented.train()(batch), plain.train()(batch))
+    targets = torch.zeros(5, dtype=torch.int64)
+    losses = [model.train().training_step(Batch(batch, targets), 0) for model in (plain, augmented)]
+    assert not torch.equal(*losses)
     assert augmented.state_dict().keys() == plain.state_dict().keys()
     assert augmented.hparams["augment"] == {"rotation": 45, "erase": 1}
 
 
 @pytest.mark.parametrize(
-    ("shape", "strengths", "line"),
+    ("shape", "magnitudes", "line"),
     [
         ([2], {"flip": 0.5}, "--augment {'flip': 0.5} needs images, but a sample of this task has shape (2,)"),
         ([1, 8, 8], {"rotation": -1}, "--augment.rotation -1: must be from 0 to 180"),
@@ -150,7 +155,7 @@ def test_evaluation_sees_the_images_as_they_are():
         ),
     ],
 )
-def test_what_cannot_be_done_is_named(shape, strengths, line):
+def test_what_cannot_be_done_is_named(shape, magnitudes, line):
     with pytest.raises(UsageError) as error:
-        MLP("mnist", shape, 10, augment=strengths)
+        MLP(spec_of(*shape), augment=magnitudes)
     assert str(error.value) == line

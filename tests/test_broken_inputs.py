@@ -15,8 +15,8 @@ import pytest
 import torch
 import yaml
 
-from litmlp import fit
-from litmlp.console import run
+from litmlp.commands import fit
+from litmlp.commands.console import run
 from tests.broken_files import LAST, Prepare
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +92,6 @@ def test_a_broken_input_ends_in_one_line(
     monkeypatch.chdir(tmp_path)
     prepare(case, base)
     before = tree()
-    monkeypatch.setattr(sys, "argv", ["fit.py", *shlex.split(case["flags"])])
     for name, value in case.get("environment", {}).items():
         monkeypatch.setenv(name, value)
     capfd.readouterr()
@@ -103,7 +102,7 @@ def test_a_broken_input_ends_in_one_line(
         os.seteuid(NOBODY)
     try:
         with pytest.raises(SystemExit) as end:
-            run("litmlp.fit")
+            run("fit", "fit.py", shlex.split(case["flags"]))
     finally:
         if without_rights:
             os.seteuid(0)

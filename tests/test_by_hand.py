@@ -3,7 +3,8 @@ import re
 
 import pytest
 
-from litmlp import UsageError, by_hand
+from litmlp import UsageError
+from litmlp.commands import by_hand
 
 
 def weights_by_hand(capsys, *flags):
@@ -44,10 +45,10 @@ def test_and_so_it_does_on_two_epochs_of_mnist(run_fit, capsys, real_data):
     [
         ("--gradient_clip_val 1", "--gradient_clip_val 1.0: this loop leaves it to fit.py"),
         ("--precision 64-true", "--precision 64-true: this loop knows 32-true and bf16-mixed only"),
-        ("--run here", "--run and --resume are fit.py's: this loop keeps nothing to go on from"),
+        ("--run here", "--run and --resume are fit.py's: this loop keeps nothing to resume from"),
     ],
 )
-def test_flags_that_it_would_leave_unheeded(flags, line):
+def test_flags_that_it_does_not_support(flags, line):
     with pytest.raises(UsageError) as error:
         by_hand.main(flags.split())
     assert str(error.value) == line

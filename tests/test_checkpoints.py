@@ -9,18 +9,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litmlp import MLP, Failure
-from litmlp.checkpoints import WEIGHTS, SafeCheckpointIO, read_checkpoint, write_checkpoint, write_durably
+import litmlp
+from litmlp import MLP, Failure, load
+from litmlp.files import write_durably
+from litmlp.model.checkpoint import FORMAT, IDENTITY, read_checkpoint, write_checkpoint
+from litmlp.training.checkpoint_io import SafeCheckpointIO
 from tests.broken_files import Evil
-from tests.conftest import Fit
+from tests.conftest import Fit, spec_of
 from tests.crash import CrashError
 from tests.faults.compare import compare
 
 CONTENT: dict[str, Any] = {
-    "pytorch-lightning_version": "2.6.6",
-    "hyper_parameters": {"task": "xor", "sample_shape": [2], "outputs": 2, "hidden": [3]},
-    "state_dict": MLP("xor", [2], 2, hidden=[3]).state_dict(),
+    **IDENTITY,
+    "hyper_parameters": dict(MLP(spec_of(2), hidden=[3]).hparams),
+    "state_dict": MLP(spec_of(2), hidden=[3]).state_dict(),
 }
+SPEC = dict(MLP(spec_of(2)).hparams["spec"])
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
@@ -29,9 +33,13 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert list(compare("", read_checkpoint(path), CONTENT)) == []
     assert [file.name for file in tmp_path.iterdir()] == ["best.ckpt"]
     samples = torch.rand(5, 2)
-    model = MLP("xor", [2], 2, hidden=[3])
+    model = MLP(spec_of(2), hidden=[3])
     model.load_state_dict(CONTENT["state_dict"])
     assert torch.equal(MLP.load_from_checkpoint(path)(samples), model.eval()(samples))
+    network = load(path)
+    assert torch.equal(network(samples), model(samples))
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_the_one_before_is_kept_under_its_other_name(tmp_path: Path) -> None:
@@ -105,12 +113,15 @@ def test_a_url_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"hidden": [10**7, 10**7]}, r"network.1.weight is \(3, 2\) in it, not \(10000000, 2\)"),
-        ({"hidden": "wide"}, "must be at least 1|not supported"),
+        ({"hidden": [10**7, 10**7]}, r"network.layers.1.weight is \(3, 2\) in it, not \(10000000, 2\)"),
+        ({"hidden": "wide"}, "--hidden wide: must be a list of whole numbers"),
         ({"unknown": 1}, "unexpected keyword argument 'unknown'"),
         ({"dropout": 2}, "--dropout 2: must be from 0 to below 1"),
-        ({"sample_shape": []}, "is no checkpoint of this model"),
-        ({"activation": "none"}, "is no checkpoint of this model"),
+        (
+            {"spec": {**SPEC, "sample_shape": []}},
+            r"sample_shape \(\): must be \(features,\) or \(channels, height, width\)",
+        ),
+        ({"activation": "none"}, "--activation none: must be one of relu, gelu, silu, tanh, sigmoid"),
     ],
 )
 def test_hyperparameters_that_make_no_such_model_are_refused(
@@ -122,12 +133,72 @@ def test_hyperparameters_that_make_no_such_model_are_refused(
         MLP.load_from_checkpoint(path)
 
 
-@pytest.mark.parametrize("missing", WEIGHTS)
+@pytest.mark.parametrize("missing", ["hyper_parameters", "state_dict"])
 def test_what_is_missing_is_named(missing: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.ckpt"
     write_checkpoint({key: value for key, value in CONTENT.items() if key != missing}, path)
-    with pytest.raises(Failure, match=f"serves here: {missing} in it is missing or wrong"):
+    with pytest.raises(Failure, match=f"can be used here: {missing} in it is missing or wrong"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"classes": ("a",)}, "classes 1 names for 2 outputs: must be a name for each of 2 or more"),
+        ({"classes": ("a", "b\ud800")}, "classes .*: must be printable names"),
+        ({"classes": ("a", "\x1b[2J")}, "classes .*: must be printable names"),
+        ({"task": "../x"}, r"task \.\./x: must be a name of letters, digits and _ \. \+ = -"),
+        ({"task": "/etc/passwd"}, "task /etc/passwd: must be a name of letters"),
+        ({"outputs": True}, "outputs True: must be a whole number of at least 1"),
+        ({"kind": "picture"}, "kind picture: must be one of drawing, image, point, bits, numbers"),
+        ({"image": {"white": 255}}, "image .*: must be the form of images"),
+        ({"sample_shape": (2**40,)}, r"sample_shape \(1099511627776,\): must be"),
+    ],
+)
+def test_a_spec_that_describes_no_task_is_refused(changed: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.ckpt"
+    parameters = {**CONTENT["hyper_parameters"], "spec": {**SPEC, **changed}}
+    write_checkpoint({**CONTENT, "hyper_parameters": parameters}, path)
+    for loader in (load, MLP.load_from_checkpoint):
+        with pytest.raises(Failure, match=f"^{path} is no checkpoint of LitMLP: {reason}"):
+            loader(path)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        torch.zeros(3, 2).to_sparse(),
+        torch.zeros(3, 2, dtype=torch.complex64),
+        torch.zeros(3, 2, device="meta"),
+        torch.zeros(3, 2, dtype=torch.int64),
+        [[0.0, 0.0]] * 3,
+    ],
+    ids=["sparse", "complex", "meta", "whole numbers", "list"],
+)
+def test_weights_of_another_kind_are_refused(weight: Any, tmp_path: Path) -> None:
+    path = tmp_path / "odd.ckpt"
+    write_checkpoint({**CONTENT, "state_dict": {**CONTENT["state_dict"], "network.layers.1.weight": weight}}, path)
+    with pytest.raises(Failure, match=r"layers\.1\.weight is .* in it, not \(3, 2\)"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("identity", "reason"),
+    [
+        (
+            {"litmlp_format": 1},
+            f"in format 1, and LitMLP {litmlp.__version__} reads format {FORMAT} only: fit",
+        ),
+        ({"litmlp_format": FORMAT + 1, "litmlp_version": "7.0"}, "by LitMLP 7.0 in format 3, .*: upgrade LitMLP$"),
+        ({"litmlp_format": "2"}, "is no checkpoint of LitMLP: it names no format and version$"),
+        ({"litmlp_version": "\x1b[2J"}, "is no checkpoint of LitMLP: it names no format and version$"),
+    ],
+)
+def test_another_format_is_refused_in_one_line(identity: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.ckpt"
+    write_checkpoint({**CONTENT, **identity}, path)
+    with pytest.raises(Failure, match=reason):
+        load(path)
 
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")

@@ -1,7 +1,6 @@
 """compare.py fits a task with one flag varied, and shows what the flag did: a table, and a picture."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,16 +12,15 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from litmlp import compare
-from litmlp.checkpoints import read_checkpoint
-from litmlp.comparison import fit_process
-from litmlp.comparison.outcomes import Outcome, outcome_of, table
-from litmlp.comparison.plots import mean_curve, picture, spec
-from litmlp.comparison.scales import DISTINCT, ORDERED, colours, whole_epochs
-from litmlp.comparison.variants import in_run_name, read_values
+from litmlp.commands import compare
 from litmlp.errors import Failure, UsageError
 from litmlp.runs import Run
-from tests.conftest import ROOT, Fit, Start, curves, wait_for_line
+from litmlp.studies.fit_process import make
+from litmlp.studies.fits import in_run_name, read_values
+from litmlp.studies.outcomes import Outcome, table
+from litmlp.studies.plots import mean_curve, picture, spec
+from litmlp.studies.scales import DISTINCT, ORDERED, colours, whole_epochs
+from tests.conftest import ROOT, Fit, curves, wait_for_line
 
 NOBODY = 65534
 NO_NAME = "can't name a run; give a mapping of short labels to values"
@@ -102,7 +100,7 @@ def test_the_table_of_complete_fits_is_made_of_their_results(
     folder = Path("lightning_logs/xor/xor-hidden-comparison")
     assert lines[9:] == [
         "",
-        "Mean ± standard deviation of the seeds 0, 1.",
+        "Mean ± std of the seeds 0, 1.",
         "",
         f"picture          {folder}/xor-hidden.svg",
         f"picture          {folder}/xor-hidden.png",
@@ -206,57 +204,23 @@ def test_without_the_extra_nothing_is_fitted(here: Path, monkeypatch: pytest.Mon
 
 
 def test_a_failing_fit_ends_the_comparison_with_its_line_and_exit_code(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    here: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(fit_process, "FIT", here / "fails.py")
-    flags = [*XOR, "--vary", "lr", "[1, 2]", "--name", "a"]
-    (here / "fails.py").write_text("import sys\nsys.exit('fit.py: ' + ' '.join(sys.argv[-2:]))\n")
+    program = [sys.executable, "fails.py"]
+    (here / "fails.py").write_text("import sys\nsys.exit('fit: ' + sys.argv[1])\n")
     with pytest.raises(SystemExit) as end:
-        compare.main(flags)
+        make(["--run=a"], program)
     assert end.value.code == 1
-    assert capfd.readouterr() == ("1 of 2: lr=1, seed 0\n", "fit.py: --run=a-1-seed0 --enable_progress_bar=false\n")
+    assert capfd.readouterr() == ("", "fit: --run=a\n")
     (here / "fails.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
-    with pytest.raises(Failure, match="^the fit was killed by SIGKILL: go on with the same command$"):
-        compare.main(flags)
-
-
-def test_interrupted_it_goes_on_to_the_same_end(
-    here: Path, start: Start, run_fit: Fit, capfd: pytest.CaptureFixture[str]
-) -> None:
-    flags = LONG[2:]
-    run_fit(*flags, "--lr=0.1", name="log-lr-0.1-seed0", task="log")
-    process = start("compare", *LONG, "--vary", "lr", "[0.1, 0.01]")
-    wait_for_line(process, "2 of 2: lr=0.01, seed 0\n")
-    wait_for_line(process, "epoch 5/")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
-    assert errors == "\ncompare.py: stopped by SIGINT; go on with the same command\n"
-    assert process.returncode == 130
-    run = Run(Path("lightning_logs/log/log-lr-0.01-seed0"))
-    stopped_at = read_checkpoint(run.last)
-    assert 5 * STEPS <= stopped_at["global_step"] < EPOCHS * STEPS
-    capfd.readouterr()
-    compare.main([*LONG, "--vary", "lr", "[0.1, 0.01]"])
-    out, err = capfd.readouterr()
-    assert err == ""
-    lines = out.splitlines()
-    assert lines[:2] == ["1 of 2: lr=0.1, seed 0, is complete", "2 of 2: lr=0.01, seed 0"]
-    assert lines[2].startswith(f"epoch {stopped_at['global_step'] // STEPS + 1}/{EPOCHS}  val/loss ")
-    reference = run_fit(*flags, "--lr=0.01", name="reference", task="log")
-    reached, expected = run.read_results(), reference.read_results()
-    assert reached is not None
-    assert expected is not None
-    assert reached["weights_sha256"] == expected["weights_sha256"]
-    interrupted, whole = (outcome_of(each, "0.01", 0, 1) for each in (run, reference))
-    assert interrupted.curves == whole.curves
-    assert [epoch for epoch, _ in whole.curves["val/loss"]] == [*range(1, EPOCHS + 1)]
+    with pytest.raises(Failure, match="^the fit was killed by SIGKILL: "):
+        make([], program)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 def test_a_fit_ends_with_a_comparison_that_is_killed(here: Path) -> None:
     (here / "waits.py").write_text("import signal\nsignal.alarm(60)\nprint('ready', flush=True)\nsignal.pause()\n")
-    code = "from pathlib import Path; from litmlp.comparison import fit_process as f"
-    code += "; f.FIT = Path('waits.py'); f.make([])"
+    code = "import sys; from litmlp.studies.fit_process import make; make([], [sys.executable, 'waits.py'])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=here, env=environment, stdout=subprocess.PIPE, text=True

@@ -11,12 +11,14 @@ import pytest
 import torch
 
 import litmlp
-from litmlp import export
-from litmlp.checkpoints import write_checkpoint
+from litmlp import Network, load
+from litmlp.commands import export
 from litmlp.errors import Failure, UsageError
-from litmlp.mlp import MLP
+from litmlp.model.checkpoint import IDENTITY, write_checkpoint
 from litmlp.runs import Run
 from litmlp.tasks import TASKS
+from litmlp.training.mlp import MLP
+from tests.conftest import spec_of
 
 ELSEWHERE = """
 import json, sys
@@ -48,9 +50,9 @@ def elsewhere(path: Path, samples: torch.Tensor) -> tuple[numpy.ndarray, dict[st
     return numpy.load(f"{path}.npy"), json.loads(ended.stdout)
 
 
-def probabilities(model: MLP, samples: torch.Tensor) -> numpy.ndarray:
+def probabilities(network: Network, samples: torch.Tensor) -> numpy.ndarray:
     with torch.inference_mode():
-        outputs: torch.Tensor = model(samples).softmax(1)
+        outputs: torch.Tensor = network(samples).softmax(1)
     return outputs.numpy()
 
 
@@ -61,7 +63,7 @@ def test_the_whole_mnist_test_set_elsewhere(form: str, trained: Callable[[str], 
     export.main(["--ckpt", str(run.best), "--format", form, "--output", str(output)])
     samples, _ = TASKS["mnist"](data_dir=str(run.folder.parents[2] / "data")).split("test")
     outputs, metadata = elsewhere(output, samples)
-    expected = probabilities(MLP.load_from_checkpoint(run.best), samples)
+    expected = probabilities(load(run.best), samples)
     assert numpy.abs(outputs - expected).max() <= 1e-5
     assert (outputs.argmax(1) == expected.argmax(1)).all()
     assert metadata == {
@@ -82,7 +84,7 @@ def test_a_checkpoint_alone_becomes_a_file_here(
     assert capsys.readouterr().out.startswith("digits.onnx  0.2")
     samples, _ = TASKS["digits"]().split("test")
     outputs, metadata = elsewhere(digits.parent / "digits.onnx", samples)
-    assert numpy.abs(outputs - probabilities(MLP.load_from_checkpoint(digits), samples)).max() <= 1e-5
+    assert numpy.abs(outputs - probabilities(load(digits), samples)).max() <= 1e-5
     assert metadata["task"] == "digits"
 
 
@@ -90,25 +92,26 @@ def test_a_checkpoint_alone_becomes_a_file_here(
 def test_a_regression_and_a_convolution_with_batch_normalisation(
     form: str, trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = MLP("digits", (1, 8, 8), 10, classes=[*"0123456789"], conv=[4], hidden=[8], batch_norm=True, dropout=0.5)
-    keys = {"pytorch-lightning_version": "2.6.6", "hyper_parameters": dict(model.hparams)}
-    write_checkpoint({**keys, "state_dict": model.state_dict()}, tmp_path / "conv.ckpt")
+    model = MLP(spec_of(1, 8, 8, outputs=10), conv=[4], hidden=[8], batch_norm=True, dropout=0.5)
+    write_checkpoint(
+        {**IDENTITY, "hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}, tmp_path / "conv.ckpt"
+    )
     for path in (tmp_path / "conv.ckpt", trained("log_value").best):
         export.main(["--ckpt", str(path), "--format", form, "--output", str(tmp_path / f"out.{form}")])
         assert capsys.readouterr().out.startswith(f"{tmp_path / f'out.{form}'}  0.")
     program = elsewhere(tmp_path / f"out.{form}", torch.tensor([[0.2, 0.4], [0.9, 0.8], [0.1, 0.1]]))[0]
     with torch.inference_mode():
-        expected = MLP.load_from_checkpoint(path)(torch.tensor([[0.2, 0.4], [0.9, 0.8], [0.1, 0.1]])).numpy()
+        expected = load(path)(torch.tensor([[0.2, 0.4], [0.9, 0.8], [0.1, 0.1]])).numpy()
     assert program == pytest.approx(expected, abs=1e-5)
 
 
 def test_nothing_is_written_if_the_answers_differ_or_the_place_is_wrong(digits: Path, tmp_path: Path) -> None:
-    model = MLP.load_from_checkpoint(digits)
-    samples = export.plausible_samples(model)
+    network = load(digits)
+    samples = export.plausible_samples(network)
     with pytest.raises(Failure, match="^the exported model's answers differ by .*: nothing is written$"):
-        export.largest_difference(model, samples, lambda batch: model(batch).softmax(1) + 2e-5)
+        export.largest_difference(network, samples, lambda batch: network(batch).softmax(1) + 2e-5)
     with pytest.raises(Failure, match="^the exported model's answers differ by nan"):
-        export.largest_difference(model, samples, lambda batch: model(batch) * torch.nan)
+        export.largest_difference(network, samples, lambda batch: network(batch) * torch.nan)
     with pytest.raises(UsageError, match="is a folder: name a file$"):
         export.main(["--ckpt", str(digits), "--output", str(tmp_path)])
     with pytest.raises(Failure, match=r"^can't write .*nowhere.*\(No such file or directory\)"):

@@ -70,5 +70,5 @@ def test_ctrl_c_ends_all_processes_with_one_line(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, errors = process.communicate()  # until the last of them has closed its end
     assert process.returncode == 130
-    assert errors.endswith("\nfit.py: stopped by SIGINT; go on with --resume lightning_logs/xor/two\n")
+    assert errors.endswith("\nfit.py: stopped by SIGINT; resume with --resume lightning_logs/xor/two\n")
     assert "Traceback" not in errors

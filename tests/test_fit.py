@@ -88,7 +88,7 @@ def test_a_complete_run_is_shown_and_left_alone(run_fit, capsys):
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
 
 
-def test_a_flag_that_contradicts_the_run_is_told(run_fit):
+def test_a_flag_that_contradicts_the_run_is_named(run_fit):
     run = run_fit("--max_epochs", "1")
     with pytest.raises(UsageError) as error:
         run_fit("--hidden", "[3]")
@@ -108,11 +108,11 @@ def test_early_stopping_is_one_of_the_trainer_s_own_flags(run_fit):
 
 
 @pytest.mark.parametrize(
-    ("task", "name", "figure"), [("digits", "accuracy", 0.97), ("log", "accuracy", 0.995), ("log_value", "r2", 0.999)]
+    ("task", "name", "least"), [("digits", "accuracy", 0.97), ("log", "accuracy", 0.995), ("log_value", "r2", 0.999)]
 )
-def test_the_tasks_reach_their_figures(run_fit, task, name, figure):
+def test_the_tasks_reach_their_metrics(run_fit, task, name, least):
     run = run_fit(task=task)
-    assert json.loads(run.results.read_text())["test"][name] >= figure
+    assert json.loads(run.results.read_text())["test"][name] >= least
 
 
 def test_the_final_test_is_in_full_precision_whatever_training_is_in(run_fit):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
-from litmlp.loader import Batch, BatchLoader, mean_and_deviation
+from litmlp.tasks.loader import Batch, BatchLoader
+from litmlp.tasks.statistics import mean_and_std
 
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")
@@ -65,7 +66,7 @@ def test_processes_make_the_steps_of_one_with_a_batch_as_large_as_theirs_togethe
 
 
 @given(SAMPLES, BATCH_SIZES, WORLD_SIZES, SEEDS, EPOCHS, st.data())
-def test_a_resumed_epoch_goes_on_at_its_next_batch(
+def test_a_resumed_epoch_continues_at_its_next_batch(
     samples: int, batch_size: int, world_size: int, seed: int, epoch: int, data: st.DataObject
 ) -> None:
     processes = loaders(samples, batch_size, world_size, seed)
@@ -82,7 +83,7 @@ def test_a_resumed_epoch_goes_on_at_its_next_batch(
         loader.load_state_dict(saved.state_dict())
     assert as_lists(steps(resumed, epoch)) == undisturbed[done:]
     assert [loader.state_dict() for loader in resumed] == [{"batches_done": len(undisturbed)}] * world_size
-    # The epoch behind the resumed one is whole again.
+    # The epoch after the resumed one is whole again.
     assert as_lists(steps(resumed, epoch + 1)) == as_lists(steps(processes, epoch + 1))
 
 
@@ -127,26 +128,26 @@ def test_epochs_differ() -> None:
     arrays.arrays("float32", st.tuples(st.integers(2, 50), st.integers(1, 4)), elements=st.floats(-1e3, 1e3, width=32)),
     st.integers(1, 60),
 )
-def test_mean_and_deviation_of_features_are_those_of_torch(values: object, chunk: int) -> None:
+def test_mean_and_std_of_features_are_those_of_torch(values: object, chunk: int) -> None:
     samples = torch.as_tensor(values)
-    check_mean_and_deviation(samples, chunk, samples.double())
+    check_mean_and_std(samples, chunk, samples.double())
 
 
 @given(
     arrays.arrays("uint8", st.tuples(st.integers(1, 9), st.integers(1, 3), st.just(3), st.just(2))), st.integers(1, 9)
 )
-def test_mean_and_deviation_of_images_are_those_of_their_channels(values: object, chunk: int) -> None:
+def test_mean_and_std_of_images_are_those_of_their_channels(values: object, chunk: int) -> None:
     samples = torch.as_tensor(values)  # (n, channels, 3, 2)
     by_channel = samples.double().movedim(1, -1).flatten(0, -2)  # (n * 6, channels)
-    check_mean_and_deviation(samples, chunk, by_channel)
+    check_mean_and_std(samples, chunk, by_channel)
 
 
-def check_mean_and_deviation(samples: Tensor, chunk: int, values: Tensor) -> None:
-    """Compare with torch's own, of values (n, features or channels); a constant one has deviation 1."""
-    mean, deviation = mean_and_deviation(samples, chunk)
+def check_mean_and_std(samples: Tensor, chunk: int, values: Tensor) -> None:
+    """Compare with torch's own, of values (n, features or channels); a constant one has std 1."""
+    mean, std = mean_and_std(samples, chunk)
     expected = values.std(0, correction=0)
     expected[values.amax(0) == values.amin(0)] = 1.0
     shape = (values.shape[1], *[1] * (samples.dim() - 2))
     torch.testing.assert_close(mean, values.mean(0).float().view(shape), rtol=1e-6, atol=1e-6)
     if bool((expected > 1e-3 * (1 + values.abs().amax(0))).all()):  # below, a difference of squares cancels out
-        torch.testing.assert_close(deviation, expected.float().view(shape), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(std, expected.float().view(shape), rtol=1e-6, atol=1e-6)

@@ -7,31 +7,32 @@ from torch import nn
 from torch.nn import functional
 
 from litmlp import MLP, UsageError
-from litmlp.network import Dropout
+from litmlp.model.dropout import Dropout
+from tests.conftest import spec_of
 
 
-def make(sample_shape: list[int] = [2], outputs: int = 3, **settings) -> MLP:  # noqa: B006
+def make(*sample_shape: int, outputs: int = 3, regression: bool = False, **settings) -> MLP:
     torch.manual_seed(0)
-    return MLP("xor", sample_shape, outputs, **settings)
+    return MLP(spec_of(*(sample_shape or (2,)), outputs=outputs, regression=regression), **settings)
 
 
 @pytest.mark.parametrize("hidden", [[], [5], [5, 4], [7] * 10])
 def test_the_layers_are_those_asked_for(hidden):
-    model = make([1, 2, 3], 4, hidden=hidden, activation="tanh", dropout=0.5, batch_norm=True)
-    linear = [(layer.in_features, layer.out_features) for layer in model.network if isinstance(layer, nn.Linear)]
+    model = make(1, 2, 3, outputs=4, hidden=hidden, activation="tanh", dropout=0.5, batch_norm=True)
+    linear = [(layer.in_features, layer.out_features) for layer in model.network.layers if isinstance(layer, nn.Linear)]
     assert linear == list(pairwise([6, *hidden, 4]))
-    behind_each = [nn.Linear, nn.BatchNorm1d, nn.Tanh, Dropout]
-    assert [type(layer) for layer in model.network] == [nn.Flatten, *behind_each * len(hidden), nn.Linear]
+    after_each = [nn.Linear, nn.BatchNorm1d, nn.Tanh, Dropout]
+    assert [type(layer) for layer in model.network.layers] == [nn.Flatten, *after_each * len(hidden), nn.Linear]
 
 
 def test_conv_and_hidden_make_the_courses_net():
-    model = make([1, 32, 32], 10, conv=[6, 16], hidden=[120, 84])
+    model = make(1, 32, 32, outputs=10, conv=[6, 16], hidden=[120, 84])
     shapes = [tuple(parameter.shape) for parameter in model.parameters()]
     assert shapes == [
         (6, 1, 3, 3), (6,), (16, 6, 3, 3), (16,), (120, 16 * 6 * 6), (120,), (84, 120), (84,), (10, 84), (10,),
     ]  # fmt: skip
     x = torch.randn(2, 1, 32, 32)
-    conv1, conv2, fc1, fc2, fc3 = (layer for layer in model.network if hasattr(layer, "weight"))
+    conv1, conv2, fc1, fc2, fc3 = (layer for layer in model.network.layers if hasattr(layer, "weight"))
     features = functional.max_pool2d(conv1(x).relu(), (2, 2))
     features = functional.max_pool2d(conv2(features).relu(), 2).view(2, -1)
     assert torch.equal(model(x), fc3(fc2(fc1(features).relu()).relu()))
@@ -52,13 +53,13 @@ def test_dropout_drops_where_the_random_bits_are_low_and_scales_the_rest(dtype):
     assert torch.equal(gradient, expected)
 
 
-@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9])
-def test_dropout_drops_its_share_and_keeps_the_mean(share):
+@pytest.mark.parametrize("probability", [0.001, 0.1, 0.5, 0.9])
+def test_dropout_drops_with_its_probability_and_keeps_the_mean(probability):
     torch.manual_seed(0)
-    dropped = Dropout(share)(torch.ones(1000, 1000))
-    deviation = math.sqrt(share * (1 - share) / 1e6)
-    assert abs((dropped == 0).double().mean().item() - share) < 4 * deviation
-    assert abs(dropped.double().mean().item() - 1) < 4 * deviation / (1 - share)
+    dropped = Dropout(probability)(torch.ones(1000, 1000))
+    std = math.sqrt(probability * (1 - probability) / 1e6)
+    assert abs((dropped == 0).double().mean().item() - probability) < 4 * std
+    assert abs(dropped.double().mean().item() - 1) < 4 * std / (1 - probability)
 
 
 def test_dropout_of_nearly_all_keeps_one_in_65536_and_evaluation_drops_nothing():
@@ -70,17 +71,18 @@ def test_dropout_of_nearly_all_keeps_one_in_65536_and_evaluation_drops_nothing()
 
 
 def test_raw_samples_are_standardised_whatever_their_form():
-    model = make([1, 2, 2], 1, hidden=[]).eval()
-    model.standardise(torch.tensor([[[10.0]]]), torch.tensor([[[4.0]]]))
+    model = make(1, 2, 2, outputs=1, regression=True, hidden=[]).eval()
+    model.network.standardise(torch.tensor([[[10.0]]]), torch.tensor([[[4.0]]]))
+    weight, bias = model.parameters()
     raw = torch.tensor([[[2, 6], [10, 14]], [[255, 0], [0, 255]]], dtype=torch.uint8)  # (2, 2, 2)
-    expected = functional.linear((raw.float().view(2, 4) - 10) / 4, model.network[-1].weight, model.network[-1].bias)
+    expected = functional.linear((raw.float().view(2, 4) - 10) / 4, weight, bias)
     for samples in (raw, raw.view(2, 1, 2, 2), raw.view(2, 4), raw.float()):
         torch.testing.assert_close(model(samples), expected)
 
 
 def test_samples_of_another_shape_are_refused_not_regrouped():
     with pytest.raises(RuntimeError, match="invalid for input of size 12"):
-        make([2])(torch.zeros(3, 4))
+        make(2)(torch.zeros(3, 4))
 
 
 def test_labels_are_smoothed_in_training_only():
@@ -92,7 +94,7 @@ def test_labels_are_smoothed_in_training_only():
 
 
 def test_a_regression_has_the_mean_squared_error():
-    model = make(outputs=1, loss="mse")
+    model = make(outputs=1, regression=True)
     assert model.loss(torch.tensor([[1.0], [2.0]]), torch.tensor([[0.0], [5.0]])) == 5.0
 
 
@@ -144,13 +146,14 @@ def test_the_loss_at_least_halves(hidden, batch_norm):
         ({"lr": math.inf}, "--lr inf: must be a number above 0"),
         ({"weight_decay": -1.0}, "--weight_decay -1.0: must be a number of at least 0"),
         ({"conv": [4]}, "--conv [4] needs images, but a sample of this task has shape (2,)"),
-        (
-            {"sample_shape": [1, 8, 8], "conv": [4, 4, 4]},
-            "--conv [4, 4, 4] has too many stages: nothing is left of (1, 8, 8)",
-        ),
     ],
 )
 def test_values_out_of_range_name_their_flag(settings, line):
     with pytest.raises(UsageError) as error:
         make(**settings)
     assert str(error.value) == line
+
+
+def test_convolution_blocks_that_leave_nothing_are_refused():
+    with pytest.raises(UsageError, match=r"^--conv \[4, 4, 4\] has too many blocks: nothing is left of \(1, 8, 8\)$"):
+        make(1, 8, 8, conv=[4, 4, 4])

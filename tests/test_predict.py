@@ -10,10 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from litmlp import predict
+from litmlp.commands import predict
+from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.errors import Failure, UsageError
-from litmlp.flags import checkpoint_of, parser_with_ckpt
-from litmlp.mlp import MLP
+from litmlp.inference.drawings import to_drawing
+from litmlp.inference.images import to_values
+from litmlp.model.loading import load
 from litmlp.runs import Run
 from litmlp.tasks import TASKS
 from tests.conftest import drawn, script
@@ -46,8 +48,7 @@ def test_the_command_names_what_is_no_picture_and_answers_the_others(digits: Pat
     ]
     assert lines[2].split()[2].endswith("%")
     assert ended.stderr.splitlines() == [
-        "predict.py: pictures/notes.txt: no picture in a format that is read here"
-        " (PNG, JPEG, GIF, WEBP, BMP, TIFF, PPM)",
+        "predict.py: pictures/notes.txt: no image in a format that is read here (PNG, JPEG, GIF, WEBP, BMP, TIFF, PPM)",
         "predict.py: nowhere.png: can't be read (No such file or directory)",
         "predict.py: 2 of 5 inputs couldn't be answered",
     ]
@@ -59,10 +60,11 @@ def test_json_and_csv_hold_what_the_network_says(
     zero = str(pictures / "zero.png")
     predict.main(["--ckpt", str(digits), "--format=json", zero, zero])
     answers = json.loads(capsys.readouterr().out)
-    model, ink = MLP.load_from_checkpoint(digits), TASKS["digits"].ink
-    assert ink is not None
+    network, form = load(digits), TASKS["digits"].image
+    assert form is not None
+    sample = to_values(to_drawing(drawn(ZERO), form, (1, 8, 8)), form)
     with torch.inference_mode():
-        probabilities = model(ink.sample(drawn(ZERO), (1, 8, 8)).unsqueeze(0)).softmax(1)[0]
+        probabilities = network(sample.unsqueeze(0)).softmax(1)[0]
     second = int(probabilities.argsort(descending=True)[1])
     assert (
         answers[0]
@@ -141,7 +143,7 @@ def test_mnist_from_png_files_agrees_with_the_test_accuracy(
 ) -> None:
     run = trained("mnist")
     samples, targets = TASKS["mnist"](data_dir=str(run.folder.parents[2] / "data")).split("test")
-    model = MLP.load_from_checkpoint(run.best)
+    model = load(run.best)
     pick = slice(0, 400)
     with torch.inference_mode():
         own = (model(samples[pick]).argmax(1) == targets[pick]).float().mean().item()

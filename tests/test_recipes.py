@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from litmlp.command import read_command
-from litmlp.fit import make_task_and_model
-from litmlp.resume import Checkpoints
-from tests.conftest import ROOT, Fit
+from litmlp.settings.build import make_model, make_task
+from litmlp.settings.command_line import read_command
+from tests.conftest import ROOT, Fit, points_everywhere
 from tests.crash import CrashError
 from tests.faults.compare import differences
 
@@ -17,10 +16,10 @@ RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
 def test_a_recipe_is_a_pure_mlp_and_states_its_result(recipe: Path) -> None:
     command = read_command(["--config", str(recipe), "--accelerator", "cpu"])
-    _, model = make_task_and_model(command)
-    assert model.settings.task == recipe.stem.removesuffix("_gpu")
-    assert model.settings.conv == []
-    assert model.settings.augment
+    model = make_model(command, make_task(command))
+    assert model.spec.task == recipe.stem.removesuffix("_gpu")
+    assert model.settings.conv == ()
+    assert model.augment is not None
     assert recipe.read_text().startswith("# ")
 
 
@@ -28,11 +27,7 @@ def test_there_is_a_recipe_for_each_of_both_tasks_and_machines() -> None:
     assert [recipe.stem for recipe in RECIPES] == ["fashion_mnist", "fashion_mnist_gpu", "mnist", "mnist_gpu"]
 
 
-def test_a_recipe_that_is_broken_off_three_times_ends_as_one_that_was_not(
-    run_fit: Fit, real_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Checkpoints, "SHARE", 1e9)  # resume points wherever they are exact
-    monkeypatch.setattr(Checkpoints, "LONGEST_PAUSE", 0.0)
+def test_a_recipe_that_is_broken_off_three_times_ends_as_one_that_was_not(run_fit: Fit, real_data: Path) -> None:
     flags = ["--config", str(ROOT / "recipes" / "mnist.yaml"), "--data_dir", str(real_data)]
     flags += ["--max_epochs", "2", "--check_val_every_n_epoch", "2"]
     flags += ["--limit_train_batches", "8", "--limit_val_batches", "1", "--limit_test_batches", "1"]
@@ -40,6 +35,6 @@ def test_a_recipe_that_is_broken_off_three_times_ends_as_one_that_was_not(
     crash = ["--callbacks+=tests.crash.Crash", "--callbacks.step"]
     for step in ("3", "8", "13"):  # within the first epoch, between both, within the second
         with pytest.raises(CrashError):
-            run_fit(*flags, *crash, step, task="mnist")
+            run_fit(*flags, *crash, step, task="mnist", points=points_everywhere())
     run = run_fit(*flags, task="mnist")
     assert differences(run.folder, reference.folder) == []

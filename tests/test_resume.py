@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from litmlp import Failure
-from litmlp.resume import Checkpoints
 from litmlp.runs import Run
-from tests.conftest import Fit
+from tests.conftest import Fit, points_everywhere
 from tests.crash import CrashError
 from tests.faults.compare import differences
 
@@ -36,22 +35,14 @@ SETTINGS = {
 }
 
 
-@pytest.fixture
-def points_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resume points wherever resuming is exact, not only as often as they are cheap."""
-    monkeypatch.setattr(Checkpoints, "SHARE", 1e9)
-    monkeypatch.setattr(Checkpoints, "LONGEST_PAUSE", 0.0)
-
-
 def break_off(run_fit: Fit, flags: list[str], task: str, *, step: int, in_validation: bool = False) -> None:
     """Start the run, or go on with it, until it is broken off."""
     crash = ["--callbacks+=tests.crash.Crash", f"--callbacks.step={step}", f"--callbacks.in_validation={in_validation}"]
     with pytest.raises(CrashError):
-        run_fit(*flags, *crash, task=task)
+        run_fit(*flags, *crash, task=task, points=points_everywhere())
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.usefixtures("points_everywhere")
 def test_a_run_that_is_broken_off_ends_as_one_that_was_not(name: str, run_fit: Fit) -> None:
     task, flags = name.split(",", maxsplit=1)[0], SETTINGS[name].split()
     reference = run_fit(*flags, task=task, name="reference")
@@ -61,7 +52,7 @@ def test_a_run_that_is_broken_off_ends_as_one_that_was_not(name: str, run_fit: F
         at = {"log_value": 79, "xor": 64}.get(task, 40)
         break_off(run_fit, flags, task, step=at, in_validation=True)
     to_the_end = flags if "--callbacks" in SETTINGS[name] else [*flags, "--callbacks=null"]
-    run = run_fit(*to_the_end, task=task)
+    run = run_fit(*to_the_end, task=task, points=points_everywhere())
     assert differences(run.folder, reference.folder) == []
     run.results.unlink()  # as after a kill behind the end of training
     run_fit(*to_the_end, task=task)
@@ -69,7 +60,7 @@ def test_a_run_that_is_broken_off_ends_as_one_that_was_not(name: str, run_fit: F
 
 
 @pytest.fixture
-def broken_off(run_fit: Fit, points_everywhere: None) -> tuple[Run, Run, Callable[[], Run]]:
+def broken_off(run_fit: Fit) -> tuple[Run, Run, Callable[[], Run]]:
     """A run that was broken off behind step 33, an undisturbed one, and what goes on with the first."""
     flags = SETTINGS["digits"].split()
     reference = run_fit(*flags, name="reference")
@@ -77,7 +68,7 @@ def broken_off(run_fit: Fit, points_everywhere: None) -> tuple[Run, Run, Callabl
     run = Run(reference.folder.with_name("run"))
     steps = [torch.load(path, weights_only=True)["global_step"] for path in (run.last, run.previous)]
     assert steps == [33, 32]
-    return run, reference, lambda: run_fit(*flags, "--callbacks=null")
+    return run, reference, lambda: run_fit(*flags, "--callbacks=null", points=points_everywhere())
 
 
 def flip_a_bit(path: Path) -> None:
@@ -104,14 +95,14 @@ def test_a_damaged_newest_checkpoint_is_named_and_passed_over(
     capfd.readouterr()
     go_on()
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"passed over: {run.last} is damaged")
-    aside = run.last.with_name("last.ckpt.passed_over")
+    assert line.startswith(f"skipped: {run.last} is damaged")
+    aside = run.last.with_name("last.ckpt.skipped")
     assert aside.read_bytes() == damaged
     aside.unlink()
     assert differences(run.folder, reference.folder) == []
 
 
-def test_with_both_checkpoints_damaged_it_begins_anew(
+def test_with_both_checkpoints_damaged_it_begins_again(
     broken_off: tuple[Run, Run, Callable[[], Run]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     run, reference, go_on = broken_off
@@ -120,8 +111,8 @@ def test_with_both_checkpoints_damaged_it_begins_anew(
     capfd.readouterr()
     go_on()
     assert [line.split(" is ")[0] for line in capfd.readouterr().err.splitlines()] == [
-        f"passed over: {run.last}",
-        f"passed over: {run.previous}",
+        f"skipped: {run.last}",
+        f"skipped: {run.previous}",
     ]
     assert differences(run.folder, reference.folder) == []
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from litmlp.schedule import lr_factor
+from litmlp.training.optimizers import lr_factor
 
 
 @pytest.mark.parametrize(

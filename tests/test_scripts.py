@@ -1,5 +1,4 @@
 import re
-import shutil
 
 from tests.conftest import ROOT, script
 
@@ -12,14 +11,8 @@ def block(marker):
 
 
 def test_the_readme_s_new_task_is_fitted_by_the_command(tmp_path):
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
-    tasks = tmp_path / "src" / "litmlp" / "tasks"
-    (tasks / "circle.py").write_text(block("task"))
-    registry = (tasks / "__init__.py").read_text()
-    registry = registry.replace("] = {\n", '] = {\n    "circle": Circle,\n')
-    (tasks / "__init__.py").write_text(f"from litmlp.tasks.circle import Circle\n{registry}")
-    fitted = script("fit", "--task", "circle", "--accelerator", "cpu", cwd=tmp_path, root=tmp_path)
+    (tmp_path / "circle.py").write_text(block("task"))
+    fitted = script("fit", "--task", "circle.py:Circle", "--accelerator", "cpu", cwd=tmp_path)
     assert (fitted.returncode, fitted.stderr) == (0, "")
     accuracy = re.search(r"^test/accuracy +(\S+)$", fitted.stdout, re.MULTILINE)
     assert accuracy is not None

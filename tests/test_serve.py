@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from litmlp import serve
+from litmlp.commands import serve
+from litmlp.commands.extras import require
 from litmlp.errors import Failure, UsageError
-from litmlp.extras import require
 from tests.conftest import ROOT
 
 

@@ -46,7 +46,7 @@ def test_ctrl_c_in_training_saves_what_the_same_command_goes_on_from(
     wait_for_line(process, "epoch 5/")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
-    assert errors == "\nfit.py: stopped by SIGINT; go on with --resume lightning_logs/digits/run\n"
+    assert errors == "\nfit.py: stopped by SIGINT; resume with --resume lightning_logs/digits/run\n"
     assert process.returncode == 130
     stopped_at = torch.load(tmp_path / "lightning_logs/digits/run/checkpoints/last.ckpt", weights_only=True)
     assert stopped_at["global_step"] >= 5 * 20
@@ -65,7 +65,7 @@ def test_on_slurm_the_requeued_job_goes_on_and_loads_no_stray_checkpoint(
     wait_for_line(process, "epoch 3/")
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate()
-    assert errors == "\nfit.py: stopped by SIGTERM; go on with --resume lightning_logs/digits/run\n"
+    assert errors == "\nfit.py: stopped by SIGTERM; resume with --resume lightning_logs/digits/run\n"
     assert process.returncode == 143
     reference = run_fit("--dropout", "0.3", *epochs, name="reference")
     for name, value in SLURM.items():
@@ -79,7 +79,8 @@ def test_the_second_signal_ends_it_at_once() -> None:
     """The first is noted for the training to save a resume point; the training here never gets to that."""
     code = """
 import os, signal, time
-from litmlp.console import INTERRUPTION
+from litmlp.signals import INTERRUPTION
+INTERRUPTION.command = "here"
 INTERRUPTION.install()
 INTERRUPTION.deferred = True
 INTERRUPTION.advice = "wait"
@@ -91,5 +92,5 @@ time.sleep(60)
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert (ended.stdout, ended.stderr) == ("15\n", "\n-c: stopped by SIGINT; wait\n")
+    assert (ended.stdout, ended.stderr) == ("15\n", "\nhere: stopped by SIGINT; wait\n")
     assert ended.returncode == 130

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from litmlp import MLP, TASKS, Failure, UsageError
-from litmlp.by_hand import learn
+from litmlp.commands.by_hand import train
 
 WITHOUT_DOWNLOAD = ["digits", "xor", "log", "log_value"]
 
@@ -12,9 +12,10 @@ WITHOUT_DOWNLOAD = ["digits", "xor", "log", "log_value"]
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_states_what_the_model_needs(name):
     task = TASKS[name]()
-    model = MLP(name, **task.description)
-    assert model.settings.outputs == (len(task.classes) if task.classes else 1)
-    assert model(torch.zeros(3, *task.sample_shape)).shape == (3, model.settings.outputs)
+    assert task.spec.task == name
+    model = MLP(task.spec)
+    assert model.spec.outputs == (len(task.classes) if task.classes else 1)
+    assert model(torch.zeros(3, *task.sample_shape)).shape == (3, model.spec.outputs)
 
 
 @pytest.mark.parametrize("name", WITHOUT_DOWNLOAD)
@@ -56,7 +57,7 @@ def test_training_never_asks_for_the_test_set():
     task = TASKS["digits"]()
     task.train_dataloader()
     task.val_dataloader()
-    task.mean_and_deviation()
+    task.mean_and_std()
     assert set(task.splits) == {"train", "val"}
     task.test_dataloader()
     assert set(task.splits) == {"train", "val", "test"}
@@ -83,10 +84,10 @@ def test_xor_is_learned_from_each_of_100_seeds(capsys):
         task = TASKS["xor"](seed=seed, batch_size=recommended["batch_size"])
         torch.manual_seed(seed)
         settings = {name: recommended[name] for name in ("hidden", "activation", "lr")}
-        model = MLP("xor", **task.description, **settings)
-        model.standardise(*task.mean_and_deviation())
+        model = MLP(task.spec, **settings)
+        model.network.standardise(*task.mean_and_std())
         epochs = recommended["max_epochs"]
-        learn(model, task.train_dataloader(), task.val_dataloader(), seed, epochs, autocast=False)
+        train(model, task.train_dataloader(), task.val_dataloader(), seed, epochs, autocast=False)
         if not torch.equal(model(bits).argmax(1), targets):
             wrong.append(seed)
     assert wrong == []
@@ -104,8 +105,8 @@ def test_the_real_mnist(real_data):
     assert train.dtype == torch.uint8
     assert labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     everything = torch.cat([train, val]).double()
-    mean, deviation = task.mean_and_deviation()
-    assert (float(mean), float(deviation)) == pytest.approx((33.32, 78.57), abs=0.1)  # of all 60,000, as is well known
+    mean, std = task.mean_and_std()
+    assert (float(mean), float(std)) == pytest.approx((33.32, 78.57), abs=0.1)  # of all 60,000, as is well known
     assert float(everything.mean()) == pytest.approx(33.3184, abs=1e-4)
 
 
@@ -118,7 +119,7 @@ def test_a_damaged_data_file_is_named(real_data, tmp_path):
     packed.write_bytes(packed.read_bytes()[:-1])
     with pytest.raises(Failure) as error:
         TASKS["mnist"](data_dir=str(tmp_path)).prepare_data()
-    expected = f"the data in {packed} is damaged (its MD5 sum is wrong): delete it, to download it anew"
+    expected = f"the data in {packed} is damaged (its MD5 sum is wrong): delete it, to download it again"
     assert str(error.value) == expected
 
 

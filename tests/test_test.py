@@ -10,16 +10,17 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from litmlp import test as command
-from litmlp.charts import BLUE, PAPER, RED, captioned_grid, confusion_chart
-from litmlp.checkpoints import write_checkpoint
+from litmlp.commands import test as command
 from litmlp.errors import Failure, UsageError
-from litmlp.mlp import MLP
+from litmlp.model.checkpoint import IDENTITY, write_checkpoint
 from litmlp.runs import Run
+from litmlp.studies.charts import BLUE, PAPER, RED, captioned_grid, confusion_chart
 from litmlp.tasks import TASKS
+from litmlp.training.mlp import MLP
+from tests.conftest import spec_of
 
 
-def test_the_same_figures_as_at_the_end_of_fitting(
+def test_the_same_metrics_as_at_the_end_of_fitting(
     trained: Callable[[str], Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained("digits")
@@ -36,16 +37,16 @@ def test_the_same_figures_as_at_the_end_of_fitting(
     assert int(counts.trace()) / len(targets) == pytest.approx(reached["test"]["accuracy"])
     assert [row[11] for row in table] == [f"{float(share):.2%}" for share in counts.diag() / counts.sum(1)]
     predictions = MLP.load_from_checkpoint(run.best)(samples).argmax(1)
-    assert f"{int((predictions != targets).sum())} mistakes, the surest of them (truth, not prediction):" in lines
+    assert f"{int((predictions != targets).sum())} errors, the most confident of them (truth, not prediction):" in lines
     events = EventAccumulator(str(run.folder))
     events.Reload()
-    assert {"test/confusion", "test/worst_mistakes"} <= set(events.Tags()["images"])
+    assert {"test/confusion", "test/worst_errors"} <= set(events.Tags()["images"])
 
 
-def test_the_order_of_mistakes() -> None:
+def test_the_order_of_errors() -> None:
     probabilities = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7], [0.01, 0.99]])
     targets = torch.tensor([0, 0, 1, 0, 1])
-    assert command.worst_mistakes(probabilities, targets).tolist() == [1, 3, 2]
+    assert command.worst_errors(probabilities, targets).tolist() == [1, 3, 2]
     assert command.confusion_matrix(probabilities.argmax(1), targets, 2).tolist() == [[1, 2], [1, 1]]
 
 
@@ -85,15 +86,17 @@ def test_a_checkpoint_alone_writes_beside_no_run(
     )
     events = EventAccumulator(str(tmp_path / "lightning_logs" / "digits" / "test"))
     events.Reload()
-    assert events.Tags()["images"] == ["test/confusion", "test/worst_mistakes"]
+    assert events.Tags()["images"] == ["test/confusion", "test/worst_errors"]
 
 
 def test_missing_data_is_one_line(trained: Callable[[str], Run], tmp_path: Path) -> None:
-    model = MLP("nonsense", (2,), 2, classes=["a", "b"])
-    keys = {"pytorch-lightning_version": "2.6.6", "hyper_parameters": dict(model.hparams)}
-    write_checkpoint({**keys, "state_dict": model.state_dict()}, tmp_path / "x.ckpt")
-    with pytest.raises(Failure, match="^the checkpoint's task is nonsense, which there isn't here in that form$"):
-        command.main(["--ckpt", str(tmp_path / "x.ckpt")])
+    for task, end in {"nonsense": ": name its class, as --task my_tasks.py:MyTask", "digits": " in that form"}.items():
+        model = MLP(spec_of(2, task=task))
+        content = {**IDENTITY, "hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}
+        write_checkpoint(content, tmp_path / "x.ckpt")
+        with pytest.raises(Failure) as error:
+            command.main(["--ckpt", str(tmp_path / "x.ckpt")])
+        assert str(error.value) == f"the checkpoint's task is {task}, which there isn't here{end}"
     copy = tmp_path / "a" / "run" / "checkpoints"
     copy.mkdir(parents=True)
     shutil.copy(trained("digits").best, copy / "best.ckpt")
@@ -116,19 +119,19 @@ def test_charts_show_counts_and_captions() -> None:
 def test_pictures_for_documents(
     digits: Path, trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--ckpt", str(digits), "--default_root_dir", str(tmp_path), "--pictures"]
+    flags = ["--ckpt", str(digits), "--default_root_dir", str(tmp_path), "--images"]
     command.main([*flags, str(tmp_path / "new" / "folder")])
-    paths = [tmp_path / "new" / "folder" / name for name in ("confusion.png", "mistakes.png")]
-    assert capsys.readouterr().out.splitlines()[-2:] == [f"picture          {path}" for path in paths]
+    paths = [tmp_path / "new" / "folder" / name for name in ("confusion.png", "errors.png")]
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"image            {path}" for path in paths]
     events = EventAccumulator(str(tmp_path / "lightning_logs" / "digits" / "test"))
     events.Reload()
-    for path, tag in zip(paths, ("test/confusion", "test/worst_mistakes"), strict=True):
+    for path, tag in zip(paths, ("test/confusion", "test/worst_errors"), strict=True):
         with Image.open(path) as picture, Image.open(BytesIO(events.Images(tag)[0].encoded_image_string)) as shown:
             assert picture.convert("RGB").tobytes() == shown.convert("RGB").tobytes()
     (tmp_path / "file").touch()
     with pytest.raises(Failure) as error:
         command.main([*flags, str(tmp_path / "file")])
-    line = f"can't write {tmp_path}/file/confusion.png (File exists): choose another --pictures"
+    line = f"can't write {tmp_path}/file/confusion.png (File exists): choose another --images"
     assert str(error.value) == line
-    with pytest.raises(UsageError, match="^--pictures x: there are none of a regression; leave it out$"):
-        command.main(["--ckpt", str(trained("log_value").best), "--pictures", "x"])
+    with pytest.raises(UsageError, match="^--images x: there are none of a regression; leave it out$"):
+        command.main(["--ckpt", str(trained("log_value").best), "--images", "x"])

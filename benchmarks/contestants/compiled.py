@@ -5,11 +5,7 @@ It shows what torch.compile would give; its weights differ from the others' by r
 
 import argparse
 
-from litmlp import by_hand
-from litmlp.command import Command
-from litmlp.fit import make_task_and_model
-from litmlp.mlp import MLP
-from litmlp.tasks import Task
+from litmlp.commands import by_hand
 
 
 def main() -> None:
@@ -18,13 +14,7 @@ def main() -> None:
     parser.add_argument("--mode", default="default")
     flags, argv = parser.parse_known_args()
 
-    def make_compiled(command: Command) -> tuple[Task, MLP]:
-        task, model = make_task_and_model(command)
-        model.network.compile(mode=flags.mode)
-        return task, model
-
-    by_hand.make_task_and_model = make_compiled
-    by_hand.main(argv)
+    by_hand.main(argv, change=lambda model: model.network.compile(mode=flags.mode))
 
 
 if __name__ == "__main__":

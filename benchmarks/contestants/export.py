@@ -11,7 +11,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from litmlp.tasks.images import MNIST
+from litmlp.tasks.mnist import MNIST
 
 
 class ImageNumbers(MNIST):

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from litmlp.commands.fit import main
 from litmlp.errors import UsageError
-from litmlp.fit import main
 from litmlp.randomness import GENERATE, generator
-from litmlp.tasks import TASKS, Task
+from litmlp.tasks.task import Task
 
 
 class ManySamples(Task):
@@ -45,5 +45,4 @@ class ManySamples(Task):
 
 
 if __name__ == "__main__":
-    TASKS["many_samples"] = ManySamples
-    main(["--task", "many_samples", *sys.argv[1:]])
+    main(["--task", "benchmarks.contestants.many_samples:ManySamples", *sys.argv[1:]])

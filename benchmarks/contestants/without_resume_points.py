@@ -3,9 +3,10 @@
 import math
 import sys
 
-from litmlp.fit import main
-from litmlp.resume import Checkpoints
+from litmlp.commands.fit import main
+from litmlp.signals import INTERRUPTION
+from litmlp.training.resume import ResumePoints
 
 if __name__ == "__main__":
-    Checkpoints.SHARE = Checkpoints.LONGEST_PAUSE = math.inf  # so the pause between two points is endless
-    main(sys.argv[1:])
+    endless = ResumePoints(interruption=INTERRUPTION, fraction=math.inf, longest_pause=math.inf)
+    main(sys.argv[1:], endless)

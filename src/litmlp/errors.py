@@ -1,4 +1,7 @@
-"""The two ways in which a command says that it can't go on: each becomes one line on stderr."""
+"""The two ways in which a command says that it can't continue: each becomes one line on stderr."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class UsageError(ValueError):
@@ -7,3 +10,12 @@ class UsageError(ValueError):
 
 class Failure(RuntimeError):  # noqa: N818 (that is what it is called everywhere)
     """The flags are right, but the world isn't: a file, the data, a device, the network. Exit code 1."""
+
+
+@contextmanager
+def about(subject: str) -> Iterator[None]:
+    """Begin the message of either error with its subject, such as the flag that a value came from."""
+    try:
+        yield
+    except (UsageError, Failure) as error:
+        raise type(error)(f"{subject} {error}") from error

@@ -5,7 +5,6 @@ run's seed and its own coordinates: the order of an epoch from the epoch, dropou
 """
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 # One constant for each kind of draw, so that two kinds never share a stream.
@@ -47,14 +46,3 @@ def seed_step(seed: int, epoch: int, batch_idx: int, rank: int, device: torch.de
     torch.default_generator.manual_seed(step_seed)
     if device.type == "cuda":
         torch.cuda.default_generators[device.index or 0].manual_seed(step_seed)
-
-
-class SeedEachStep(Callback):
-    """Calls :func:`seed_step` before each batch of the Trainer's loop."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
-        """Seed the batch's draws."""
-        seed_step(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank, pl_module.device)

@@ -3,17 +3,16 @@
 import json
 import os
 import re
-import sys
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-import yaml
-
-from litmlp.checkpoints import RESUME_POINT, check_content, find_misfit, read_checkpoint, write_durably
 from litmlp.errors import Failure, UsageError
-from litmlp.tasks import TASKS
+from litmlp.files import read_yaml, write_durably
+from litmlp.structure import find_mismatch
 
+# Names of devices, whatever follows after a dot.
+RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 RESULTS = {"epochs": int, "steps": int, "seconds": float, "weights_sha256": str, "test": dict}
 
 
@@ -26,7 +25,7 @@ class Run:
         results: what the run reached, written last: a run that has it is complete.
         best: the weights with the lowest validation loss.
         last: the newest resume point; in a complete run the end of training.
-        previous: the resume point before.
+        previous: the resume point before that.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,7 +41,7 @@ class Run:
         """Reserve the next ``version_N`` in ``logs/<task>``, also while other processes do the same.
 
         Raises:
-            Failure: if the folder can't be made.
+            OSError: if the folder can't be made.
         """
         version = 0
         while True:
@@ -51,67 +50,60 @@ class Run:
                 run.folder.mkdir(parents=True)
             except FileExistsError:
                 version += 1
-            except OSError as error:
-                raise Failure(
-                    f"can't make {run.folder} ({error.strerror}): choose another --default_root_dir"
-                ) from None
             else:
                 return run
 
     @classmethod
-    def named(cls, logs: Path, task: str, name: str, flag: str = "--run") -> "Run":
+    def named(cls, logs: Path, task: str, name: str) -> "Run":
         """The run of that name, which may not exist yet.
 
         Raises:
-            UsageError: if the name isn't a plain folder name.
+            UsageError: if the name isn't a plain folder name, on every system.
         """
-        if not re.fullmatch(r"[\w][\w.+=-]*", name):
-            raise UsageError(f"{flag} {name}: a run's name is made of letters, digits and _ . + = -")
+        if not re.fullmatch(r"[\w][\w.+=-]*", name) or len(name.encode()) > 200:
+            raise UsageError(f"{name}: a run's name is made of letters, digits and _ . + = -")
+        if name.endswith(".") or name.partition(".")[0].upper() in RESERVED:
+            raise UsageError(f"{name}: Windows has no folder of that name; choose another")
         return cls(logs / task / name)
 
     @classmethod
-    def containing(cls, path: str, logs: Path, flag: str = "--resume") -> "Run":
-        """The run that a flag means: ``last`` for the newest one in ``logs``, a run's folder, or a checkpoint.
+    def containing(cls, path: str, logs: Path) -> "Run":
+        """The run that a path means: ``last`` for the newest one in ``logs``, a run's folder, or a checkpoint in one.
 
         Raises:
             Failure: if there is no run there.
         """
         if "://" in path:
-            raise Failure(f"{flag} {path}: a URL is refused; download the run's folder first")
+            raise Failure(f"{path}: a URL is refused; download the run's folder first")
         if path == "last":
             configs = sorted(logs.glob("*/*/config.yaml"), key=lambda config: config.stat().st_mtime)
             if not configs:
-                raise Failure(f"{flag} last: there is no run in {logs}")
+                raise Failure(f"last: there is no run in {logs}")
             return cls(configs[-1].parent)
         # Unlike Path's methods, those of os.path say no where we have no rights to look.
-        if not os.path.exists(path):  # noqa: PTH110
-            raise Failure(f"{flag} {path}: there is no such run's folder or checkpoint")
+        if not path or not os.path.exists(path):  # noqa: PTH110
+            raise Failure(f"{path}: there is no such run's folder or checkpoint")
         folder = Path(path) if os.path.isdir(path) else Path(path).parent.parent  # noqa: PTH112
         if not os.path.isfile(cls(folder).config):  # noqa: PTH113
-            raise Failure(f"{flag} {path}: not a run's folder, nor a checkpoint in one (no {folder / 'config.yaml'})")
+            raise Failure(f"{path}: not a run's folder, nor a checkpoint in one (no {folder / 'config.yaml'})")
         return cls(folder)
 
     def open(self, settings: str, resume_point: Path | None) -> None:
-        """Make the folder, if need be, and keep the settings in it; with other limits a complete run goes on.
+        """Make the folder, if need be, and keep the settings in it; with other limits a complete run continues.
 
-        A last.ckpt that was passed over is set aside, lest it push the intact previous.ckpt out.
+        A last.ckpt that was skipped is set aside, lest it push the intact previous.ckpt out.
 
         Raises:
-            Failure: if that can't be done.
+            OSError: if that can't be done.
         """
-        try:
-            self.best.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (self.folder, self.best.parent):
-                TemporaryFile(
-                    dir=folder
-                ).close()  # says now, not at the first resume point, that it can't be written to
-            if not self.config.exists() or self.config.read_text() != settings:
-                self.results.unlink(missing_ok=True)
-                write_durably(self.config, lambda path: path.write_text(settings))
-            if resume_point == self.previous and self.last.exists():
-                self.last.replace(self.last.with_name("last.ckpt.passed_over"))
-        except OSError as error:
-            raise cannot_write(self.config, error) from None
+        self.best.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder, self.best.parent):
+            TemporaryFile(dir=folder).close()  # fails now, not at the first resume point
+        if not self.config.exists() or self.config.read_text(encoding="utf-8") != settings:
+            self.results.unlink(missing_ok=True)
+            write_durably(self.config, lambda path: path.write_text(settings, encoding="utf-8"))
+        if resume_point == self.previous and self.last.exists():
+            self.last.replace(self.last.with_name("last.ckpt.skipped"))
 
     def read_config(self) -> dict[str, Any] | None:
         """The settings of the run; None if there are none.
@@ -122,16 +114,17 @@ class Run:
         if not os.path.lexists(self.config):  # unlike Path.exists, it is False also where we have no rights to look
             return None
         settings = read_yaml(self.config)
-        if settings.get("task") not in TASKS:
-            raise Failure(f"{self.config} is damaged: it names no task of ours")
+        if not isinstance(settings.get("task"), str):
+            raise Failure(f"{self.config} is damaged: it names no task")
         return settings
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Say that the run is complete, and what it reached."""
-        write_durably(self.results, lambda path: path.write_text(json.dumps(results, indent=2) + "\n"))
+        content = json.dumps(results, indent=2) + "\n"
+        write_durably(self.results, lambda path: path.write_text(content, encoding="utf-8"))
 
     def read_results(self) -> dict[str, Any] | None:
-        """What a complete run reached; None for another, and if it is damaged: then the test is made anew.
+        """What a complete run reached; None for another, and if it is damaged: then the test is made again.
 
         Raises:
             Failure: if we have no rights to look, or there is a file where the folder should be.
@@ -141,60 +134,12 @@ class Run:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise Failure(f"can't read {self.results} ({error.strerror}): choose another --run") from None
+            raise Failure(f"can't read {self.results} ({error.strerror}): choose another run") from None
         except ValueError:
             return None
-        return None if find_misfit(results, RESULTS) is not None else dict(results)
-
-    def newest_resume_point(self) -> tuple[Path | None, dict[str, Any]]:
-        """The newest intact checkpoint to go on from, and its content; None and {} if there is none.
-
-        Damaged ones are named on stderr and passed over.
-        """
-        for path in (self.last, self.previous):
-            if path.exists():
-                try:
-                    return path, read_resume_point(path)
-                except Failure as failure:
-                    print(f"passed over: {failure}", file=sys.stderr)
-        return None, {}
+        return None if find_mismatch(results, RESULTS) is not None else dict(results)
 
 
 def logs_folder(default_root_dir: str | None) -> Path:
-    """Where runs land."""
+    """Where runs are."""
     return Path(default_root_dir or ".") / "lightning_logs"
-
-
-def cannot_write(path: Path, error: OSError) -> Failure:
-    """What to say about a place that can't be written to."""
-    return Failure(f"can't write {path} ({error.strerror}): make room or rights, or choose another --default_root_dir")
-
-
-def read_resume_point(path: Path) -> dict[str, Any]:
-    """Read a checkpoint to go on from.
-
-    Raises:
-        Failure: if it can't be read, or holds weights only.
-    """
-    checkpoint = read_checkpoint(path)
-    if "loops" not in checkpoint:
-        raise Failure(f"{path} holds weights only: to go on, name its run's folder, {path.parent.parent}")
-    check_content(checkpoint, RESUME_POINT, path)
-    return checkpoint
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file's mapping of settings.
-
-    Raises:
-        Failure: if the file can't be read or isn't one.
-    """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise Failure(f"can't read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Failure(f"{path} isn't YAML: {error}") from None
-    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise Failure(f"{path} is no mapping of settings, with a line 'flag: value' for each")
-    return content

@@ -176,7 +176,7 @@ def check_end(code: int, errors: str) -> str:
 
 def check_kill(signum: signal.Signals, code: int, errors: str, was_complete: bool) -> str:
     """What is wrong with the end of a process that was killed: its exit code, and what it said on stderr."""
-    stopped = rf"\nfit\.py: stopped by {signum.name}(; go on with --resume \S+)?\n"
+    stopped = rf"\nfit\.py: stopped by {signum.name}(; resume with --resume \S+)?\n"
     if signum == signal.SIGKILL:
         fine = code == -signal.SIGKILL and not errors
     else:

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 
-from litmlp.mlp import MLP
+from litmlp import Network, Settings, load
+from litmlp.inference.drawings import to_drawing
+from litmlp.inference.images import to_values
 from litmlp.tasks import TASKS
-from tests.conftest import drawn
+from tests.conftest import drawn, spec_of
 
 JSON = "application/json"
 
@@ -45,7 +47,7 @@ def png(**options: Any) -> bytes:
 def test_what_is_served(digits_url: str, digits: Path) -> None:
     assert ask(digits_url, "GET", "/health") == (200, {"status": "ok"})
     status, card = ask(digits_url, "GET", "/model")
-    parameters = sum(parameter.numel() for parameter in MLP.load_from_checkpoint(digits).parameters())
+    parameters = sum(parameter.numel() for parameter in load(digits).parameters())
     expected = {
         "task": "digits",
         "classes": [*"0123456789"],
@@ -61,9 +63,9 @@ def test_what_is_served(digits_url: str, digits: Path) -> None:
 
 
 def test_one_sample_many_and_a_picture_get_what_the_network_says(digits_url: str, digits: Path) -> None:
-    model, (samples, _) = MLP.load_from_checkpoint(digits), TASKS["digits"]().split("test")
+    network, (samples, _) = load(digits), TASKS["digits"]().split("test")
     with torch.inference_mode():
-        probabilities = model(samples).softmax(1)
+        probabilities = network(samples).softmax(1)
     status, content = predict(digits_url, {"samples": samples.tolist()})
     assert status == 200
     served = torch.tensor([answer["probabilities"] for answer in content["answers"]])
@@ -73,9 +75,10 @@ def test_one_sample_many_and_a_picture_get_what_the_network_says(digits_url: str
     assert predict(digits_url, {"sample": samples[7].tolist()})[1]["answers"][0]["label"] == str(labels[7])
     assert predict(digits_url, {"sample": samples[7, 0].tolist()})[1]["answers"][0]["label"] == str(labels[7])
     status, content = ask(digits_url, "POST", "/predict", png(), Content_Type="image/png")
-    ink = TASKS["digits"].ink
-    assert ink is not None
-    assert (status, content["seen"]) == (200, ink.sample(drawn([[(0.5, 0.1), (0.5, 0.9)]]), (1, 8, 8))[0].tolist())
+    form = TASKS["digits"].image
+    assert form is not None
+    seen = to_values(to_drawing(drawn([[(0.5, 0.1), (0.5, 0.9)]]), form, (1, 8, 8)), form)
+    assert (status, content["seen"]) == (200, seen[0].tolist())
 
 
 def test_concurrent_clients_get_their_own_answers(digits_url: str) -> None:
@@ -95,8 +98,8 @@ def test_concurrent_clients_get_their_own_answers(digits_url: str) -> None:
     assert [found[index] for index in range(40)] == expected
 
 
-def test_a_regression(serve: Callable[[MLP], str]) -> None:
-    url = serve(MLP("log_value", (2,), 1, loss="mse", hidden=[]).eval())
+def test_a_regression(serve: Callable[[Network], str]) -> None:
+    url = serve(Network(Settings(spec_of(2, outputs=1, regression=True), hidden=())).eval())
     status, content = predict(url, {"samples": [[0.1, 0.2], [0.5, 0.5]]})
     assert status == 200
     assert [list(answer) for answer in content["answers"]] == [["values"], ["values"]]

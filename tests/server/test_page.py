@@ -14,7 +14,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from litmlp.mlp import MLP
+from litmlp import Network, Settings, load
+from litmlp.inference.drawings import to_drawing
+from litmlp.inference.images import to_values
 from litmlp.runs import Run
 from litmlp.tasks import TASKS
 from tests.conftest import drawn
@@ -157,9 +159,9 @@ def test_a_picture_file_is_seen_as_predict_sees_it(browser: Chrome, digits_url: 
     picture.save(tmp_path / "seven.png")
     field.send_keys(str(tmp_path / "seven.png"))
     page.until(lambda: sum(page.bars()) > 99)
-    ink = TASKS["digits"].ink
-    assert ink is not None
-    expected = ink.sample(picture, (1, 8, 8)).flatten().tolist()
+    form = TASKS["digits"].image
+    assert form is not None
+    expected = to_values(to_drawing(picture, form, (1, 8, 8)), form).flatten().tolist()
     assert page.sees() == [round(value / 16 * 255) for value in expected]
     assert page.is_quiet()
 
@@ -178,11 +180,11 @@ def test_a_stopped_server_is_told(browser: Chrome, digits_url: str) -> None:
     assert page.is_quiet()
 
 
-def test_clothes_take_a_picture_that_is_dropped(browser: Chrome, serve: Callable[[MLP], str]) -> None:
+def test_clothes_take_a_picture_that_is_dropped(browser: Chrome, serve: Callable[[Network], str]) -> None:
     task = TASKS["fashion_mnist"]
     assert task.classes is not None
-    model = MLP("fashion_mnist", (1, 28, 28), 10, classes=task.classes, hidden=[]).eval()
-    page = Page(browser, serve(model))
+    network = Network(Settings(task().spec, hidden=())).eval()
+    page = Page(browser, serve(network))
     drop = """const [colour, done] = arguments;
         const canvas = new OffscreenCanvas(60, 40);
         const context = canvas.getContext('2d');
@@ -203,8 +205,10 @@ def test_clothes_take_a_picture_that_is_dropped(browser: Chrome, serve: Callable
     assert page.is_quiet()
 
 
-def test_the_plane_and_its_point(browser: Chrome, serve: Callable[[MLP], str], trained: Callable[[str], Run]) -> None:
-    page = Page(browser, serve(MLP.load_from_checkpoint(trained("log").best)))
+def test_the_plane_and_its_point(
+    browser: Chrome, serve: Callable[[Network], str], trained: Callable[[str], Run]
+) -> None:
+    page = Page(browser, serve(load(trained("log").best)))
     page.until(lambda: page.text("winner") == "log(x + y) ≤ 0")
     page.stroke([(0.9, 0.1)])
     page.until(lambda: page.text("winner") == "log(x + y) > 0")
@@ -224,17 +228,17 @@ def test_the_plane_and_its_point(browser: Chrome, serve: Callable[[MLP], str], t
     assert page.is_quiet()
 
 
-def test_a_value(browser: Chrome, serve: Callable[[MLP], str], trained: Callable[[str], Run]) -> None:
-    model = MLP.load_from_checkpoint(trained("log_value").best)
-    page = Page(browser, serve(model))
+def test_a_value(browser: Chrome, serve: Callable[[Network], str], trained: Callable[[str], Run]) -> None:
+    network = load(trained("log_value").best)
+    page = Page(browser, serve(network))
     with torch.inference_mode():
-        expected = float(model(torch.tensor([[0.3, 0.4]])))
+        expected = float(network(torch.tensor([[0.3, 0.4]])))
     page.until(lambda: page.text("winner") == f"{expected:.3f}".replace("-", "−"))
     assert page.is_quiet()
 
 
-def test_the_switches(browser: Chrome, serve: Callable[[MLP], str], trained: Callable[[str], Run]) -> None:
-    page = Page(browser, serve(MLP.load_from_checkpoint(trained("xor").best)))
+def test_the_switches(browser: Chrome, serve: Callable[[Network], str], trained: Callable[[str], Run]) -> None:
+    page = Page(browser, serve(load(trained("xor").best)))
     page.until(lambda: page.text("winner") == "0")
     rows = """return [...document.querySelectorAll('tbody tr')].map((row) =>
         [...row.cells].slice(0, 3).map((cell) => cell.textContent))"""

@@ -4,9 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from litmlp.ink import Ink
-
-InputKind = Literal["drawing", "picture", "plane", "switches", "numbers"]
+from litmlp.model.spec import ImageForm, Kind
 
 
 class Answer(BaseModel):
@@ -21,10 +19,10 @@ class Answer(BaseModel):
 
 
 class Answers(BaseModel):
-    """The answers in the order of the samples; for a picture also the image that the network saw, row by row."""
+    """The answers in the order of the samples; for an image also what the network saw of it, row by row."""
 
     answers: list[Answer]
-    seen: list[list[int]] | None = None
+    seen: list[list[Any]] | None = None
 
 
 class Refusal(BaseModel):
@@ -45,7 +43,7 @@ class ModelCard(BaseModel):
     Attributes:
         input: what the page asks for.
         white: the largest value of an image.
-        stroke: the width of a stroke, as a share of a drawing's longer side.
+        stroke: the width of a stroke, as a fraction of a drawing's longer side.
     """
 
     task: str
@@ -58,8 +56,8 @@ class ModelCard(BaseModel):
     checkpoint: str
     weights_sha256: str
     litmlp_version: str
-    input: InputKind
-    white: int | None
+    input: Kind
+    white: float | None
     stroke: float | None
 
 
@@ -68,13 +66,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     408: {"model": Refusal, "description": "The body didn't arrive in time"},
     413: {"model": Refusal, "description": "The body is too large"},
     415: {"model": Refusal, "description": "The body is of a type that isn't read here"},
-    422: {"model": Refusal, "description": "The samples or the picture can't be used"},
+    422: {"model": Refusal, "description": "The samples or the image can't be used"},
 }
 
 
-def predict_body(shape: tuple[int, ...], ink: Ink | None) -> dict[str, Any]:
+def predict_body(shape: tuple[int, ...], form: ImageForm | None) -> dict[str, Any]:
     """The OpenAPI description of what ``POST /predict`` takes."""
-    sample: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": ink.white} if ink else {"type": "number"}
+    sample: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": form.white} if form else {"type": "number"}
     for length in reversed(shape):
         sample = {"type": "array", "items": sample, "minItems": length, "maxItems": length}
     one = {"type": "object", "properties": {"sample": sample}, "required": ["sample"], "additionalProperties": False}
@@ -86,6 +84,6 @@ def predict_body(shape: tuple[int, ...], ink: Ink | None) -> dict[str, Any]:
         "additionalProperties": False,
     }
     content: dict[str, Any] = {"application/json": {"schema": {"oneOf": [one, many]}}}
-    if ink is not None:
+    if form is not None:
         content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")}
     return {"required": True, "content": content}

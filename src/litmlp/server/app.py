@@ -9,9 +9,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import litmlp
-from litmlp.mlp import MLP
-from litmlp.report import weights_sha256
-from litmlp.server.api import ERRORS, Answers, Health, InputKind, ModelCard, predict_body
+from litmlp.model.loading import weights_sha256
+from litmlp.model.network import Network
+from litmlp.server.api import ERRORS, Answers, Health, ModelCard, predict_body
 from litmlp.server.guard import Guard
 from litmlp.server.service import Service
 
@@ -22,20 +22,17 @@ PAGE = {"/": "index.html", "/docs": "docs.html"} | {
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
+def make_app(network: Network, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
     """The application.
 
     Args:
-        model: answers.
+        network: answers.
         checkpoint: the file that the model comes from.
         hosts: the names under which the server may be addressed; None for all.
-
-    Raises:
-        Failure: if the model's task isn't known here, and it takes images.
     """
-    service = Service(model)
+    service = Service(network)
     app = FastAPI(
-        title=f"LitMLP: {model.settings.task}",
+        title=f"LitMLP: {network.spec.task}",
         version=litmlp.__version__,
         docs_url=None,  # FastAPI's own page loads its scripts from a server elsewhere
         redoc_url=None,
@@ -49,9 +46,9 @@ def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
         methods=["POST"],
         summary="Answer samples or a picture",
         responses={200: {"model": Answers}, **ERRORS},
-        openapi_extra={"requestBody": predict_body(model.sample_shape, service.ink)},
+        openapi_extra={"requestBody": predict_body(network.spec.sample_shape, network.spec.image)},
     )
-    card = card_of(model, checkpoint, service)
+    card = card_of(network, checkpoint)
 
     async def model_card() -> ModelCard:
         """What is served."""
@@ -68,30 +65,23 @@ def make_app(model: MLP, checkpoint: Path, hosts: set[str] | None) -> FastAPI:
     return app
 
 
-def card_of(model: MLP, checkpoint: Path, service: Service) -> ModelCard:
+def card_of(network: Network, checkpoint: Path) -> ModelCard:
     """What ``GET /model`` says."""
-    settings, shape, ink = model.settings, model.sample_shape, service.ink
-    kind: InputKind
-    if ink is not None:
-        kind = "picture" if ink.stroke is None else "drawing"
-    elif settings.task == "xor":
-        kind = "switches"
-    else:
-        kind = "plane" if shape == (2,) else "numbers"
+    settings, spec = network.settings, network.spec
     return ModelCard(
-        task=settings.task,
-        classes=settings.classes,
-        sample_shape=list(shape),
-        outputs=settings.outputs,
+        task=spec.task,
+        classes=None if spec.classes is None else list(spec.classes),
+        sample_shape=list(spec.sample_shape),
+        outputs=spec.outputs,
         hidden=list(settings.hidden),
         conv=list(settings.conv),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
         checkpoint=str(checkpoint),
-        weights_sha256=weights_sha256(model.state_dict()),
+        weights_sha256=weights_sha256(network.state_dict()),
         litmlp_version=litmlp.__version__,
-        input=kind,
-        white=ink.white if ink else None,
-        stroke=ink.stroke if ink else None,
+        input=spec.kind,
+        white=None if spec.image is None else spec.image.white,
+        stroke=None if spec.image is None else spec.image.stroke,
     )
 
 

@@ -13,14 +13,14 @@ HEADERS = {
 
 
 class Guard:
-    """Refuses requests that address the server by a foreign name, and tells browsers to load nothing from outside.
+    """Refuses requests that address the server by a foreign name, and has browsers load nothing from outside.
 
     A page elsewhere can make its own name point to 127.0.0.1 (DNS rebinding), and would then count as of the same
     origin; its name stands in the Host header. Otherwise browsers keep pages of other origins from reading our
     answers, and from sending JSON or pictures, as long as we don't allow it by CORS headers, which we never send.
 
     Args:
-        app: the application behind.
+        app: the application.
         hosts: names that are ours; None for all.
     """
 

@@ -1,17 +1,5 @@
-"""The tasks by name. A new one is a class in a file of its own and a line here."""
+"""The tasks: each a data set, what is to be learned from it, and the settings that we recommend for it."""
 
-from litmlp.tasks.digits import Digits
-from litmlp.tasks.images import KMNIST, MNIST, FashionMNIST
-from litmlp.tasks.log import Log, LogValue
-from litmlp.tasks.task import Task
-from litmlp.tasks.xor import XOR
+from litmlp.tasks.registry import TASKS, find_task
 
-TASKS: dict[str, type[Task]] = {
-    "digits": Digits,
-    "xor": XOR,
-    "log": Log,
-    "log_value": LogValue,
-    "mnist": MNIST,
-    "fashion_mnist": FashionMNIST,
-    "kmnist": KMNIST,
-}
+__all__ = ["TASKS", "find_task"]

@@ -7,7 +7,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from litmlp.ink import Ink
+from litmlp.model.spec import ImageForm
 from litmlp.tasks.task import Task
 
 
@@ -22,8 +22,9 @@ class Digits(Task):
     sample_shape = (1, 8, 8)
     classes = tuple("0123456789")
     validation_samples = 180
+    kind = "drawing"
     # Measured on the data: all of it 8 rows high, most of it 6 columns wide, with strokes of a fifth of the height.
-    ink = Ink(box=(8, 6), centre="bounds", white=16, stroke=0.2, squeezed=True)
+    image = ImageForm(box=(8, 6), centre="bounds", white=16, stroke=0.2, squeezed=True)
     recommended: ClassVar[dict[str, Any]] = {
         "hidden": [256, 128],
         "dropout": 0.2,

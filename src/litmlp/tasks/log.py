@@ -13,7 +13,8 @@ class Log(Task):
     """Is log(x + y) positive? Points uniform on [0, 1)², generated from the seed."""
 
     sample_shape = (2,)
-    classes: ClassVar[tuple[str, ...] | None] = ("log(x + y) ≤ 0", "log(x + y) > 0")
+    kind = "point"
+    classes: tuple[str, ...] | None = ("log(x + y) ≤ 0", "log(x + y) > 0")
     validation_samples = 2_000
     recommended: ClassVar[dict[str, Any]] = {
         "hidden": [32, 32],

@@ -1,5 +1,6 @@
 """The contract between a task and everything else."""
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -7,17 +8,19 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from litmlp.errors import UsageError
-from litmlp.ink import Ink
-from litmlp.loader import Batch, BatchLoader, mean_and_deviation
+from litmlp.model.spec import ImageForm, Kind, Spec
 from litmlp.randomness import SPLIT, generator
+from litmlp.ranges import check_ranges
+from litmlp.tasks.loader import Batch, BatchLoader
+from litmlp.tasks.statistics import mean_and_std
 
 
 class Task(LightningDataModule):
     """A data set, what is to be learned from it, and the settings that we recommend for it.
 
-    A subclass sets the class attributes and defines :meth:`load`; that is all. The samples stay in memory as
-    they are loaded (images as bytes), on the device that the Trainer chose.
+    A subclass sets the class attributes and defines :meth:`load`; that is all. A task that knows its shape or classes
+    only from its data sets them in :meth:`prepare_data` instead. The samples stay in memory as they are loaded
+    (images as bytes), on the device that the Trainer chose.
 
     Args:
         batch_size: samples in a training step, on each process.
@@ -33,25 +36,25 @@ class Task(LightningDataModule):
         outputs: numbers that a regression predicts.
         validation_samples: how many training samples are split off for validation. With 0 the training samples
             themselves are validated on: for a task whose whole world is its training set.
-        ink: how pictures from elsewhere are brought to the form of the images; None for a task of numbers.
+        kind: what a sample is, for whoever asks people for one; by default images or numbers, as the shape says.
+        image: how images from elsewhere are brought to the form of the data's. By default they are scaled and cropped,
+            and white is 255 for bytes, 1 for numbers from 0 to 1.
         recommended: settings that differ from the defaults of the MLP's, the Trainer's and the task's flags.
     """
 
-    sample_shape: ClassVar[tuple[int, ...]]
-    classes: ClassVar[tuple[str, ...] | None] = None
-    outputs: ClassVar[int] = 1
-    validation_samples: ClassVar[int] = 0
-    ink: ClassVar[Ink | None] = None
+    sample_shape: tuple[int, ...]
+    classes: tuple[str, ...] | None = None
+    outputs: int = 1
+    validation_samples: int = 0
+    kind: Kind | None = None
+    image: ImageForm | None = None
     recommended: ClassVar[dict[str, Any]] = {}
 
     EVALUATION_BATCH = 1024
 
     def __init__(self, batch_size: int = 64, seed: int = 0, data_dir: str = "data") -> None:
         super().__init__()
-        if batch_size < 1:
-            raise UsageError(f"--batch_size {batch_size}: must be at least 1")
-        if not 0 <= seed < 2**32:
-            raise UsageError(f"--seed {seed}: must be from 0 to 2**32 - 1")
+        check_ranges({"batch_size": batch_size, "seed": seed})
         self.batch_size = batch_size
         self.seed = seed
         self.data_dir = data_dir
@@ -69,19 +72,36 @@ class Task(LightningDataModule):
         """
         raise NotImplementedError
 
-    def describe(self, model: Callable[[Tensor], Tensor]) -> list[str]:
-        """Lines to show behind the test results; ``model`` gives logits for raw samples. None by default."""
+    def summary(self, model: Callable[[Tensor], Tensor]) -> list[str]:
+        """Lines to show after the test results; ``model`` gives logits for raw samples. None by default."""
         return []
 
+    @classmethod
+    def task_name(cls) -> str:
+        """The name of the task, in its checkpoints and of the folder of its runs: ``LogValue`` is ``log_value``."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
     @property
-    def description(self) -> dict[str, Any]:
-        """What the model has to know of the task: its arguments of the same names."""
-        return {
-            "sample_shape": list(self.sample_shape),
-            "outputs": len(self.classes) if self.classes else self.outputs,
-            "loss": "cross_entropy" if self.classes else "mse",
-            "classes": list(self.classes) if self.classes else None,
-        }
+    def spec(self) -> Spec:
+        """What the task asks of a network: known once :meth:`prepare_data` was called.
+
+        Raises:
+            UsageError: if the task's attributes don't go together.
+        """
+        return Spec(
+            task=self.task_name(),
+            sample_shape=self.sample_shape,
+            outputs=len(self.classes) if self.classes else self.outputs,
+            classes=self.classes,
+            kind=self.kind or ("image" if len(self.sample_shape) == 3 else "numbers"),
+            image=self.image or (self._form_of_photos() if len(self.sample_shape) == 3 else None),
+        )
+
+    def _form_of_photos(self) -> ImageForm | None:
+        samples = self.split("train")[0]
+        if samples.dtype == torch.uint8:
+            return ImageForm(white=255)
+        return ImageForm(white=1.0) if 0 <= float(samples.min()) < float(samples.max()) <= 1 else None
 
     def split(self, name: str) -> tuple[Tensor, Tensor]:
         """Samples and targets of ``train``, ``val`` or ``test``, loaded at first use and then kept."""
@@ -102,9 +122,9 @@ class Task(LightningDataModule):
         self.splits["train"] = samples[train], targets[train]
         self.splits["val"] = samples[val], targets[val]
 
-    def mean_and_deviation(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of the training split, for the model to standardise its input with."""
-        return mean_and_deviation(self.split("train")[0])
+    def mean_and_std(self) -> tuple[Tensor, Tensor]:
+        """Mean and std of the training split, each (features,) or (channels, 1, 1), to standardise samples with."""
+        return mean_and_std(self.split("train")[0])
 
     def train_dataloader(self) -> BatchLoader:
         """Every training sample once an epoch, in an order that the seed and the epoch decide."""
@@ -117,6 +137,10 @@ class Task(LightningDataModule):
     def test_dataloader(self) -> BatchLoader:
         """Every test sample, in the order they are stored in."""
         return self._loader("test", self.EVALUATION_BATCH)
+
+    def predict_dataloader(self) -> BatchLoader:
+        """The test samples, for ``Trainer.predict``."""
+        return self.test_dataloader()
 
     def _loader(self, name: str, batch_size: int, seed: int | None = None) -> BatchLoader:
         samples, targets = self.split(name)

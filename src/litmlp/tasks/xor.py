@@ -16,6 +16,7 @@ class XOR(Task):
     """
 
     sample_shape = (2,)
+    kind = "bits"
     classes = ("0", "1")
     recommended: ClassVar[dict[str, Any]] = {
         "hidden": [16],
@@ -32,8 +33,8 @@ class XOR(Task):
         targets = (bits[:, 0] ^ bits[:, 1]).long()  # (4,)
         return (bits.repeat(self.COPIES, 1), targets.repeat(self.COPIES)) if train else (bits, targets)
 
-    def describe(self, model: Callable[[Tensor], Tensor]) -> list[str]:
-        """The truth table, with the prediction behind each row."""
+    def summary(self, model: Callable[[Tensor], Tensor]) -> list[str]:
+        """The truth table, with the prediction beside each row."""
         samples, targets = self.split("test")
         rows = zip(samples.tolist(), targets.tolist(), model(samples).argmax(1).tolist(), strict=True)
         return ["x y  x^y  predicted", *(f"{x} {y}   {target}    {answer}" for (x, y), target, answer in rows)]

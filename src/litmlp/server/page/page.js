@@ -3,7 +3,7 @@ import { drawing } from "./drawing.js";
 import { numbers, picture, switches } from "./inputs.js";
 import { plane } from "./plane.js";
 
-const INPUTS = { drawing, picture, plane, switches, numbers };
+const INPUTS = { drawing, image: picture, point: plane, bits: switches, numbers };
 const NAMES = {
   digits: "Handwritten digits, 8 × 8", mnist: "Handwritten digits", kmnist: "Cursive Japanese", fashion_mnist: "Clothes",
   xor: "Exclusive or", log: "Is log(x + y) positive?", log_value: "log(x + y)",

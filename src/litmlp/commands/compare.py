@@ -1,0 +1,123 @@
+"""``litmlp compare``: fits one task several times with one flag varied, and shows what the flag did."""
+
+import argparse
+import os
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from litmlp.commands.extras import require
+from litmlp.errors import UsageError
+from litmlp.files import write_durably, writing
+from litmlp.flags import Parser
+from litmlp.settings.command_line import first_pass
+from litmlp.signals import INTERRUPTION
+from litmlp.studies.fit_process import make
+from litmlp.studies.fits import plan, read_seeds, read_values
+from litmlp.studies.outcomes import outcome_of, table
+from litmlp.studies.plots import picture
+from litmlp.training.quiet import silence_libraries
+from litmlp.training.torchrun import under_torchrun
+
+ADVICE = "choose another --out or --default_root_dir"
+NEVER_VARIED = ("task", "config", "print_config", "help", "run", "resume", "default_root_dir")
+
+
+def main(argv: list[str]) -> None:
+    """Run the command. All fits are checked before the first one starts; those that are complete aren't made again.
+
+    Raises:
+        UsageError: if a flag is wrong, or contradicts a fit of an earlier command.
+        Failure: if a fit was killed, or the picture can't be written.
+    """
+    silence_libraries()
+    flags, others = read_flags(argv)
+    flag, text = flags.vary[0]
+    values, seeds = read_values(flag, text), read_seeds(flags.seeds)
+    require("compare.py", "vl_convert", of="requirements-compare.txt")
+    fits = plan(flag, values, seeds, flags.name, others)
+    task_folder, name = fits[0].run.folder.parent, fits[0].comparison
+    folder = Path(flags.out) if flags.out is not None else task_folder / f"{name}-comparison"
+    for place in (folder, task_folder):
+        check_writable(place)
+    INTERRUPTION.advice = "resume with the same command"
+    for number, fit in enumerate(fits, 1):
+        line = f"{number} of {len(fits)}: {flag}={fit.label}, seed {fit.command.settings.seed}"
+        if fit.run.read_results() is not None:
+            print(f"{line}, is complete")
+        else:
+            print(line, flush=True)
+            make(fit.flags)
+    outcomes = [outcome_of(fit.run, fit.label, fit.command.settings.seed, fit.parameters) for fit in fits]
+    print("\n".join(["", *table(flag, outcomes)]))
+    if seeds is not None and len(seeds) > 1:
+        print(f"\nMean ± std of the seeds {', '.join(map(str, seeds))}.")
+    svg, png = picture(f"Task {fits[0].command.settings.task}, --{flag} varied", flag, values, outcomes)
+    print()
+    write(folder / f"{name}.svg", svg.encode())
+    write(folder / f"{name}.png", png)
+
+
+def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """This command's own flags, and those that are fit.py's.
+
+    Raises:
+        UsageError: if a flag is missing, or goes against another.
+    """
+    parser = Parser(
+        "compare.py",
+        "Fit a task several times with one flag varied, and show what the flag did: a table, and a picture of the"
+        " curves. All other flags are fit.py's. The same command resumes where it was stopped.",
+    )
+    parser.add_argument(
+        "--vary",
+        nargs=2,
+        action="append",
+        required=True,
+        metavar=("FLAG", "VALUES"),
+        help="a flag of fit.py, and its values: a YAML list like '[0.1, 0.01]', or a mapping of labels to values like"
+        " '{narrow: [16], wide: [512,256]}'",
+    )
+    parser.add_argument("--seeds", help="fits every value with each of them, e.g. '[0,1,2]'")
+    parser.add_argument("--name", help="names the comparison and its runs; TASK-FLAG by default")
+    parser.add_argument("--out", metavar="FOLDER", help="where to write the picture; beside the runs by default")
+    flags, others = parser.parse_known_args(argv)
+    varied = [flag for flag, _ in flags.vary]
+    if len(varied) > 1:
+        raise UsageError(f"--vary {' --vary '.join(varied)}: a comparison varies one flag")
+    if varied[0] in NEVER_VARIED:
+        raise UsageError(f"--vary {varied[0]}: this flag can't be varied")
+    if flags.seeds is not None:
+        varied.append("seed")
+    for index, flag in enumerate(varied):
+        if flag in varied[:index] or any(other.partition("=")[0].rstrip("+") == f"--{flag}" for other in others):
+            raise UsageError(f"--{flag}: the comparison itself gives it its values; leave it out")
+    first = first_pass(others)
+    if first.run is not None or first.resume is not None:
+        raise UsageError("--run and --resume: a comparison names its runs itself; use --name")
+    if under_torchrun():
+        raise UsageError("compare.py starts its fits itself: start it without torchrun, with --devices")
+    return flags, others
+
+
+def check_writable(folder: Path) -> None:
+    """Check that a folder, which may not exist yet, can be written to, without making it.
+
+    Raises:
+        Failure: if it can't.
+    """
+    # Unlike Path.exists, this one says no where we have no rights to look.
+    existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))  # noqa: PTH110
+    with writing(folder, ADVICE):
+        TemporaryFile(dir=existing).close()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file of the picture, and say where it is.
+
+    Raises:
+        Failure: if it can't be written.
+    """
+    with writing(path, ADVICE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, lambda temporary: temporary.write_bytes(content))
+    print(f"picture          {path}")

@@ -1,0 +1,39 @@
+"""How every command begins, and the one line and the exit code with which it ends."""
+
+import os
+import sys
+from importlib import import_module
+from io import TextIOWrapper
+from typing import NoReturn
+
+from litmlp.errors import Failure, UsageError
+from litmlp.signals import INTERRUPTION
+
+
+def run(command: str, name: str, argv: list[str]) -> NoReturn:
+    """Run a command of this folder, and end the process.
+
+    Its module is imported after the signal handlers are installed, since importing torch takes seconds. What the
+    user can mend becomes one line on stderr, and exit code 2 (usage) or 1 (failure); a bug of ours keeps its traceback.
+
+    Args:
+        command: the module whose ``main(argv)`` it is.
+        name: what it was called as, for its messages.
+        argv: its flags.
+    """
+    INTERRUPTION.command = name
+    INTERRUPTION.install()
+    for stream in (sys.stdout, sys.stderr):  # a terminal or pipe of another encoding gets ? for what it doesn't know
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        import_module(f"litmlp.commands.{command}").main(argv)
+        sys.stdout.flush()
+    except (UsageError, Failure) as error:
+        if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, Failure):
+            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:  # whoever read our output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)

@@ -1,0 +1,1 @@
+"""From what people have, numbers and image files, to samples and predictions, in plain torch, Pillow and numpy."""

@@ -1,0 +1,43 @@
+"""What a network says of samples: the label, how sure it is, and the runner-up."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from litmlp.errors import Failure
+from litmlp.model.network import Network
+
+
+def outputs_of(network: Network, samples: Tensor) -> Tensor:
+    """The probabilities (batch, classes), or the values (batch, outputs) of a regression, of raw samples."""
+    with torch.inference_mode():
+        return network.probabilities(samples)
+
+
+def predictions_from(network: Network, outputs: Tensor) -> list[dict[str, Any]]:
+    """One prediction for each row of outputs (batch, outputs), as plain values with six decimals.
+
+    A classification's has ``label``, ``probability``, ``runner_up``, ``runner_up_probability`` and all
+    ``probabilities`` in the order of the classes; a regression's has ``values``.
+
+    Raises:
+        Failure: if one isn't finite.
+    """
+    if not outputs.isfinite().all():
+        raise Failure("the network's answer isn't finite: its training has diverged")
+    rows = outputs.double().numpy().round(6).tolist()
+    classes = network.spec.classes
+    if classes is None:
+        return [{"values": row} for row in rows]
+    best = outputs.topk(2).indices.tolist()  # [batch][2]
+    return [
+        {
+            "label": classes[first],
+            "probability": row[first],
+            "runner_up": classes[second],
+            "runner_up_probability": row[second],
+            "probabilities": row,
+        }
+        for row, (first, second) in zip(rows, best, strict=True)
+    ]

@@ -1,0 +1,58 @@
+"""What the libraries' error messages are about, in terms of our flags. Each falls back to the original text."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+IN_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a word",
+    "Sequence": "a list like '[512,256]'",
+    "dict": "settings like '{name: value}'",
+}
+
+
+def explain(message: str, flags: Sequence[str]) -> str:
+    """One line that names the flag, from one of jsonargparse's messages; the message itself if it is of another form.
+
+    Args:
+        message: what jsonargparse says.
+        flags: all there are, each as ``--name``.
+    """
+    tried = message.split("\n    - ")  # where a value may be of several types: what each of them has against it
+    if len(tried) > 1 and "class_path" in tried[1]:
+        message = tried[0] + tried[1]
+    key = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+    unknown = re.search(
+        r"(?:[Uu]nrecognized arguments: |Key '|Group |Option '|Unexpected keys: {')(?P<flag>[^\s'=]+)", message
+    )
+    if unknown and re.search("nrecognized|not expected|not accept|Unexpected", message):
+        flag = f"--{key}.{unknown['flag']}" if key else f"--{unknown['flag'].removeprefix('--')}"
+        similar = difflib.get_close_matches(flag, flags, n=1, cutoff=0.7)
+        return f"there is no flag {flag}" + (f"; did you mean {similar[0]}?" if similar else " (see --help)")
+    missing = re.search(r"arguments are required: (.*)", message)
+    if missing:
+        return f"--{key}.{missing[1]} is missing: give it as well"
+    value = re.search(r"(?:Given|Got) value: (?P<value>.*)", message)
+    if not key or not value:
+        return message
+    if "dot import path string" in message:
+        return f"--{key} {value['value']}: there is no class of that name"
+    expected = re.findall(r"Expected an? (.*?)(?:\. Got|$)", message, re.MULTILINE)
+    plain = [re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", type_).removeprefix("typing.") for type_ in expected]
+    wanted = [IN_WORDS.get(type_, type_.replace("Literal", "one of ")) for type_ in plain if type_ != "NoneType"]
+    return f"--{key} {value['value']}: must be {' or '.join(wanted) or 'something else (see --help)'}"
+
+
+def flag_in(message: str, options: dict[str, Any]) -> str:
+    """What to put in front of one of the Trainer's messages: the flag that it is about, with its value."""
+    given = {name: value for name, value in options.items() if isinstance(value, str | Real) and value != "auto"}
+    places = {name: message.lower().find(name) for name in given}
+    named = sorted((place, name) for name, place in places.items() if place >= 0)
+    by_value = [(0, name) for name, value in given.items() if isinstance(value, str) and value in message]
+    a_package_is_missing = [(0, name) for name in ("accelerator", "precision", "strategy") if name in given]
+    return "".join(f"--{name} {given[name]}: " for _, name in (named or by_value or a_package_is_missing)[:1])

@@ -1,0 +1,93 @@
+"""The values that each setting can have, in one table."""
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple
+
+from litmlp.errors import UsageError
+
+
+class Range(NamedTuple):
+    """The numbers from ``low`` to ``high``.
+
+    Attributes:
+        words: the range, for people.
+        low: the smallest value.
+        high: the largest value.
+        without_ends: whether ``low``, ``high`` or both are outside of the range themselves.
+        also: a value outside of the range that is allowed, too.
+    """
+
+    words: str
+    low: float
+    high: float = math.inf
+    without_ends: str = ""
+    also: float | None = None
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, Real) or math.isnan(number := float(value)):
+            return False
+        if number == self.also:
+            return True
+        above = number > self.low if "low" in self.without_ends else number >= self.low
+        below = number < self.high if "high" in self.without_ends else number <= self.high
+        return above and below
+
+
+AT_LEAST_0 = Range("a number of at least 0", 0, without_ends="high")
+AT_LEAST_1 = Range("at least 1", 1)
+ABOVE_0 = Range("a number above 0", 0, without_ends="low high")
+PROBABILITY = Range("from 0 to 1", 0, 1)
+BELOW_1 = Range("from 0 to below 1", 0, 1, without_ends="high")
+ENDLESS = Range("at least 1, or -1 to train until it is stopped", 1, 2**53, also=-1)
+
+RANGES: dict[str, Range] = {
+    # of the network
+    "hidden": AT_LEAST_1,
+    "conv": AT_LEAST_1,
+    "dropout": BELOW_1,
+    # of the training
+    "lr": ABOVE_0,
+    "weight_decay": AT_LEAST_0,
+    "label_smoothing": BELOW_1,
+    "augment.rotation": Range("from 0 to 180", 0, 180),
+    "augment.scale": Range("from 0 to 0.9", 0, 0.9),
+    "augment.shear": Range("from 0 to 80", 0, 80),
+    "augment.shift": Range("from 0 to 1000", 0, 1000),
+    "augment.elastic": Range("from 0 to 1000", 0, 1000),
+    "augment.flip": PROBABILITY,
+    "augment.erase": PROBABILITY,
+    # of the task
+    "batch_size": AT_LEAST_1,
+    "seed": Range("from 0 to 2**32 - 1", 0, 2**32 - 1),
+    # of the Trainer, where it doesn't check itself
+    "accumulate_grad_batches": Range("from 1 to 2**31 - 1", 1, 2**31 - 1),
+    "check_val_every_n_epoch": AT_LEAST_1,
+    "gradient_clip_val": Range("at least 0", 0),
+    "log_every_n_steps": AT_LEAST_1,
+    "max_epochs": ENDLESS,
+    "max_steps": ENDLESS,
+    "num_nodes": AT_LEAST_1,
+}
+
+
+def check_ranges(settings: Mapping[str, Any], prefix: str = "") -> None:
+    """Check the settings that the table knows; a list's items each.
+
+    Args:
+        settings: values by their names. None counts as not set.
+        prefix: what the table has in front of the names.
+
+    Raises:
+        UsageError: if a value is out of its range.
+    """
+    for name, value in settings.items():
+        allowed = RANGES.get(prefix + name)
+        if allowed is None or value is None:
+            continue
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            if not all(item in allowed for item in value):
+                raise UsageError(f"--{prefix}{name} {list(value)}: each width must be {allowed.words}")
+        elif value not in allowed:
+            raise UsageError(f"--{prefix}{name} {value}: must be {allowed.words}")

@@ -1,0 +1,73 @@
+"""What the figures and values of a comparison become in its picture: places on axes, colours and shapes."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from litmlp.studies.outcomes import Outcome
+
+# Okabe and Ito's colours (2008), which colour-blind people tell apart, without the yellow that is pale on paper.
+DISTINCT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Viridis (van der Walt and Smith, 2015) from dark to light, without its palest part: for values with an order.
+ORDERED = ("#440154", "#482878", "#3E4A89", "#31688E", "#26828E", "#1F9E89", "#35B779", "#6DCD59", "#9FDA3A")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+MARGIN = 0.03  # share of an axis that is left empty at an end
+
+
+def figures_of(outcomes: Iterable[Outcome], *names: str) -> list[float]:
+    """All finite figures of these names."""
+    figures = (figure for outcome in outcomes for name in names for _, figure in outcome.curves.get(name, []))
+    return [figure for figure in figures if math.isfinite(figure)]
+
+
+def loss_scale(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The loss's axis, for the losses of fits that didn't diverge: logarithmic, if they span more than a decade."""
+    losses = figures_of(outcomes, "train/loss", "val/loss") or [1.0]
+    low, high = min(losses), max(losses)
+    if 0 < low < high / 10:
+        margin = (high / low) ** MARGIN
+        return {"type": "log", "domain": [low / margin, high * margin], "nice": False}
+    return linear_scale(low, high)
+
+
+def score_scale(outcomes: Sequence[Outcome], factor: float) -> dict[str, Any]:
+    """The score's axis. An R² below 0, worse than the mean of the targets, is cut off, if there are others."""
+    name = outcomes[0].score
+    scores = figures_of(outcomes, f"val/{name}") or [1.0]
+    low, high = min(scores), max(scores)
+    return linear_scale(factor * (max(low, 0) if high > 0 else low), factor * high)
+
+
+def whole_epochs(epochs: float) -> list[int]:
+    """At most 11 whole numbers of epochs, from 0 on, for the axis."""
+    step = next(factor * 10**power for power in range(20) for factor in (1, 2, 5) if epochs < 11 * factor * 10**power)
+    return list(range(0, math.floor(epochs) + 1, step))
+
+
+def linear_scale(low: float, high: float) -> dict[str, Any]:
+    """An axis with a margin, lest it cut markers off."""
+    margin = MARGIN * (high - low) or max(abs(high), 1) / 100
+    return {"type": "linear", "domain": [low - margin, high + margin], "nice": False, "zero": False}
+
+
+def colours(values: dict[str, Any]) -> list[str]:
+    """A colour for each value: from dark to light where three numbers or more have an order."""
+    numbers = [as_number(value) for value in values.values()]
+    ordered = sorted(number for number in numbers if number is not None)
+    if len(ordered) < max(3, len(values)):
+        return cycled(DISTINCT, len(values))
+    step = (len(ORDERED) - 1) / (len(ordered) - 1)
+    return [ORDERED[round(ordered.index(number) * step)] for number in numbers if number is not None]
+
+
+def as_number(value: Any) -> float | None:
+    """A value as a number, if it is one; YAML takes 1e-3 for a word."""
+    try:
+        return None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def cycled(items: Sequence[str], count: int) -> list[str]:
+    """So many of the items, beginning anew behind the last."""
+    return [items[index % len(items)] for index in range(count)]

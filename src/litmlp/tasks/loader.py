@@ -1,0 +1,104 @@
+"""Batches gathered by index from tensors in memory: no per-sample Python work, and exact to resume."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from litmlp.randomness import epoch_order
+
+
+class Batch(NamedTuple):
+    """What the loader yields and the model's steps receive.
+
+    Attributes:
+        samples: (batch, *sample_shape), in the dtype they are stored in.
+        targets: (batch,) class indices, or (batch, outputs) numbers.
+        weight: factor of the batch's mean loss in the step's gradient. It is 1 unless several processes share
+            a last batch that doesn't divide evenly; then it makes the average of their gradients the gradient
+            of the mean over all samples of the step.
+    """
+
+    samples: Tensor
+    targets: Tensor
+    weight: float = 1.0
+
+
+class BatchLoader:
+    """Iterates over one process's share of ``samples`` and ``targets``.
+
+    Training (``seed`` given): step k of an epoch takes the samples k·B … (k+1)·B - 1 of the epoch's order, with
+    B = ``batch_size`` · ``world_size``; process r gets every ``world_size``-th of them, from the r-th on. The
+    last step takes what is left. So every sample is visited once an epoch, and two processes with batch 16 make
+    the same steps as one with batch 32. If fewer samples are left than there are processes, those that would
+    get none repeat one with weight 0, since every process has to take part in every step.
+
+    Evaluation (``seed`` None): the stored order, each sample on exactly one process.
+
+    It is its own ``sampler``, because that is where the Trainer looks for ``set_epoch``, and it saves how many
+    batches of the epoch it has yielded, so that a resumed epoch continues at the next one.
+    """
+
+    batch_sampler = None  # The Trainer asks for this attribute.
+
+    def __init__(
+        self,
+        samples: Tensor,
+        targets: Tensor,
+        batch_size: int,
+        seed: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.samples = samples  # (all samples, *sample_shape)
+        self.targets = targets  # (all samples,) or (all samples, outputs)
+        self.step_size = batch_size * world_size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.sampler = self
+        self.epoch = 0
+        self.batches_done = 0  # of the iteration under way
+        self.first_batch = 0  # of the next iteration
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.samples) / self.step_size)
+
+    def to(self, device: torch.device) -> Self:
+        """Move the samples and targets to a device, where batches are then gathered."""
+        self.samples, self.targets = self.samples.to(device), self.targets.to(device)
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next iteration. The Trainer calls it after ``iter``, before the first ``next``."""
+        self.epoch = epoch
+
+    def state_dict(self) -> dict[str, int]:
+        """How far the current iteration is, for a checkpoint."""
+        return {"batches_done": self.batches_done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Let the next iteration begin after the batches that the saved one had yielded."""
+        self.first_batch = state["batches_done"]
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.seed is None:
+            yield from self._evaluation_batches()
+            return
+        order = epoch_order(len(self.samples), self.seed, self.epoch).to(self.samples.device)  # (all samples,)
+        self.batches_done, self.first_batch = self.first_batch, 0
+        for start in range(self.batches_done * self.step_size, len(order), self.step_size):
+            step = order[start : start + self.step_size]  # (samples of the step over all processes,)
+            own = step[self.rank :: self.world_size]  # (batch,)
+            weight = len(own) * self.world_size / len(step)
+            if len(own) == 0:
+                own = step[:1]
+            self.batches_done += 1
+            yield Batch(self.samples.index_select(0, own), self.targets.index_select(0, own), weight)
+
+    def _evaluation_batches(self) -> Iterator[Batch]:
+        for start in range(0, len(self.samples), self.step_size):
+            own = slice(start + self.rank, start + self.step_size, self.world_size)
+            yield Batch(self.samples[own], self.targets[own])

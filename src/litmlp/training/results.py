@@ -1,0 +1,63 @@
+"""What a run reached: the test of its best checkpoint, for people, for programs and for TensorBoard."""
+
+import inspect
+from typing import Any
+
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from litmlp.model.checkpoint import read_checkpoint
+from litmlp.model.loading import weights_sha256
+from litmlp.runs import Run
+from litmlp.tasks.task import Task
+from litmlp.training.mlp import MLP
+from litmlp.training.resume import ResumePoints
+
+
+def test_best(trainer: Trainer, model: MLP, task: Task, points: ResumePoints) -> dict[str, Any]:
+    """Test the best checkpoint, and say what the run reached."""
+    results = {
+        "task": model.spec.task,
+        "epochs": points.epochs,
+        "steps": trainer.global_step,
+        "seconds": round(points.seconds, 3),
+        "best_checkpoint": str(points.run.best),
+        "weights_sha256": weights_sha256(read_checkpoint(points.run.last)["state_dict"]),
+    }
+    points.write_best(trainer)
+    trainer.strategy.barrier("best.ckpt")
+    model.load_state_dict(read_checkpoint(points.run.best)["state_dict"])
+    trainer.test(model, datamodule=task, verbose=False)
+    metrics = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
+    return {**results, "test": metrics}
+
+
+def log_hyperparameters(trainer: Trainer, settings: str, results: dict[str, Any]) -> None:
+    """Log the test results, and the settings (YAML) beside them in TensorBoard's HParams tab, so that runs compare.
+
+    Their step is after all others: a run that resumes from the end of training purges and logs them again.
+    """
+    compared = {"batch_size", "seed", "max_epochs", "precision", *inspect.signature(MLP).parameters} - {"spec"}
+    parameters = {
+        name: value if isinstance(value, float | str) or type(value) is int else str(value)
+        for name, value in yaml.safe_load(settings).items()
+        if name in compared
+    }
+    metrics = {f"test/{name}": value for name, value in results["test"].items()}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(parameters, metrics, step=results["steps"])
+        else:
+            logger.log_metrics(metrics, step=results["steps"])
+        logger.save()
+
+
+def show(results: dict[str, Any], run: Run) -> None:
+    """Print what the run reached, and where to look further."""
+    for name, value in results["test"].items():
+        print(f"test/{name:<10} {value:.4f}")
+    print(f"{results['epochs']} epochs, {results['steps']} steps, {results['seconds']:.1f} s of training")
+    print(f"last weights     sha256 {results['weights_sha256'][:16]}")
+    print(f"best checkpoint  {run.best}")
+    print(f"curves           tensorboard --logdir {run.folder.parent.parent}")
