@@ -25,9 +25,10 @@ class Network(nn.Module):
         self.settings = settings
         shape = settings.spec.sample_shape
         self.mean: Tensor
-        self.register_buffer("mean", torch.zeros(shape[0], *[1] * (len(shape) - 1)))  # (features,) or (channels, 1, 1)
+        by_channel = shape[0], *[1] * (len(shape) - 1)  # (features,) or (channels, 1, 1)
+        self.register_buffer("mean", torch.zeros(by_channel))
         self.std: Tensor
-        self.register_buffer("std", torch.ones_like(self.mean))
+        self.register_buffer("std", torch.ones(by_channel))  # ones_like would import sympy on the meta device: 0.3 s
         self.layers = build_layers(settings)
 
     @property
