@@ -17,8 +17,8 @@ def test_a_run_leaves_what_it_promises(run_fit, capsys):
     assert [line.split("  ")[0] for line in printed[:3]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     results = json.loads(run.results.read_text())
     assert printed[3:] == [
-        f"test/loss       {results['test']['loss']:.4f}",
-        f"test/accuracy   {results['test']['accuracy']:.4f}",
+        f"test/loss       {results['test']['loss']:#.4g}",
+        f"test/accuracy   {results['test']['accuracy']:#.4g}",
         f"3 epochs, 60 steps, {results['seconds']:.1f} s of training",
         f"last weights     sha256 {results['weights_sha256'][:16]}",
         f"best checkpoint  {run.best}",

@@ -28,7 +28,7 @@ def test_the_same_metrics_as_at_the_end_of_fitting(
     lines = capsys.readouterr().out.splitlines()
     reached = run.read_results()
     assert reached is not None
-    assert lines[:2] == [f"test/{name:<10} {reached['test'][name]:.4f}" for name in ("loss", "accuracy")]
+    assert lines[:2] == [f"test/{name:<10} {reached['test'][name]:#.4g}" for name in ("loss", "accuracy")]
     table = [line.split() for line in lines[lines.index("") + 3 :][:10]]
     assert [row[0] for row in table] == [*"0123456789"]
     counts = torch.tensor([[0 if cell == "·" else int(cell) for cell in row[1:11]] for row in table])
@@ -65,13 +65,13 @@ def test_a_regression_shows_its_largest_errors(
     lines = capsys.readouterr().out.splitlines()
     reached = run.read_results()
     assert reached is not None
-    assert lines[:2] == [f"test/{name:<10} {reached['test'][name]:.4f}" for name in ("loss", "r2")]
+    assert lines[:4] == [f"test/{name:<10} {reached['test'][name]:#.4g}" for name in ("loss", "rmse", "mae", "r2")]
     samples, targets = TASKS["log_value"]().split("test")
     with torch.inference_mode():
         values = MLP.load_from_checkpoint(run.best)(samples)
     worst = int((values - targets).abs().argmax())
     x, y = samples[worst].tolist()
-    assert lines[4] == (
+    assert lines[6] == (
         f"  sample {worst} at ({x:.4g}, {y:.4g}): {float(targets[worst]):.4g}, not {float(values[worst]):.4g}"
     )
 

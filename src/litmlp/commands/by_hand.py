@@ -39,7 +39,7 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
     task = make_task(command)
     task.prepare_data()
     model = make_model(command, task)
-    model.network.standardise(*task.mean_and_std())
+    model.network.standardise(task.statistics())
     model.to(device)
     if change is not None:
         change(model)
@@ -65,7 +65,7 @@ def train(model: MLP, training: BatchLoader, validation: BatchLoader, seed: int,
             with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
                 x = samples if model.augment is None else model.augment(samples)  # (batch, *sample_shape)
                 # 2. Forward: what does the network say? Each operation adds its node to the graph.
-                logits = model(x)  # (batch, outputs)
+                logits = model.network.logits(x)  # (batch, outputs)
                 # 3. Loss: how wrong is that, in one number?
                 loss = model.loss(logits, targets)  # ()
             # 4. Backward: how does the loss change with each parameter? The graph is walked back from the loss.
@@ -83,12 +83,12 @@ def evaluate(model: MLP, loader: BatchLoader, autocast: bool) -> str:
     model.eval()
     targets = loader.targets
     with torch.autocast(targets.device.type, torch.bfloat16, enabled=autocast):
-        logits = torch.cat([model(batch.samples) for batch in loader]).float()  # (n, outputs)
+        outputs = torch.cat([model(batch.samples) for batch in loader]).float()  # (n, outputs)
     if model.spec.loss == "mse":
-        r2 = 1 - (logits - targets).square().sum() / (targets - targets.mean()).square().sum()
-        return f"val/loss {float(functional.mse_loss(logits, targets)):.4f}  val/r2 {float(r2):.4f}"
-    accuracy = (logits.argmax(1) == targets).float().mean()
-    return f"val/loss {float(functional.cross_entropy(logits, targets)):.4f}  val/accuracy {float(accuracy):.4f}"
+        r2 = 1 - (outputs - targets).square().sum() / (targets - targets.mean()).square().sum()
+        return f"val/loss {float(functional.mse_loss(outputs, targets)):#.4g}  val/r2 {float(r2):#.4g}"
+    accuracy = (outputs.argmax(1) == targets).float().mean()
+    return f"val/loss {float(functional.cross_entropy(outputs, targets)):#.4g}  val/accuracy {float(accuracy):#.4g}"
 
 
 def check_flags(command: Command) -> None:

@@ -19,7 +19,7 @@ from litmlp.runs import Run, logs_folder
 from litmlp.studies.charts import as_array, captioned_grid, confusion_chart
 from litmlp.tasks import find_task
 from litmlp.tasks.task import Task
-from litmlp.training.metrics import EpochMetrics
+from litmlp.training.metrics import metrics_for
 from litmlp.training.mlp import MLP
 
 WORST_IN_GRID, WORST_IN_LINES = 25, 5
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
     samples, targets = task.split("test")
     logits, metrics = test(model, task)
     for name, value in metrics.items():
-        print(f"test/{name:<10} {value:.4f}")
+        print(f"test/{name:<10} {value:#.4g}")
     if not model.spec.classes:
         for line in largest_errors(samples, targets, logits):
             print(line)
@@ -95,14 +95,15 @@ def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
 
 
 def test(model: MLP, task: Task) -> tuple[Tensor, dict[str, float]]:
-    """The logits (samples, outputs) of the test set, and the same metrics as at the end of fitting."""
-    metrics = EpochMetrics(model.spec.outputs, model.spec.loss)
-    logits = []
+    """The logits or values (samples, outputs) of the test set, and the same metrics as at the end of fitting."""
+    metrics = metrics_for(model.network)
+    outputs = []
     with torch.inference_mode():
         for batch in task.test_dataloader():
-            logits.append(model(batch.samples))  # (batch, outputs)
-            metrics.collect(model.loss(logits[-1], batch.targets), logits[-1], batch.targets)
-    return torch.cat(logits), {name: float(value) for name, value in metrics.compute_and_reset().items()}
+            logits = model.network.logits(batch.samples)  # (batch, outputs)
+            metrics.collect(model.loss(logits, batch.targets), logits, batch.targets)
+            outputs.append(model.network.in_units(logits))
+    return torch.cat(outputs), {name: float(value) for name, value in metrics.compute_and_reset().items()}
 
 
 def confusion_matrix(predictions: Tensor, targets: Tensor, classes: int) -> Tensor:

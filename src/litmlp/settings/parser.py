@@ -11,7 +11,7 @@ from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
 from litmlp.training.torchrun import default_devices
 
-TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
+DEFAULTS = {"max_epochs": 20, "num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
 
 
 def make_parser(reference: str, task: type[Task], accelerator: str | None = None) -> jsonargparse.ArgumentParser:
@@ -53,7 +53,7 @@ def make_parser(reference: str, task: type[Task], accelerator: str | None = None
     parser.add_class_arguments(task, instantiate=False)
     parser.add_class_arguments(MLP, skip={"spec"}, instantiate=False)
     parser.add_class_arguments(Trainer, instantiate=False)
-    parser.set_defaults({**TRAINER_DEFAULTS, "devices": default_devices(), **recommended})
+    parser.set_defaults({**DEFAULTS, "devices": default_devices(), **recommended})
     return parser
 
 

@@ -42,7 +42,7 @@ class EpochLines(Checkpoint):
         """Print the epoch's metrics."""
         metrics = trainer.callback_metrics  # computed by all processes together
         if trainer.is_global_zero:
-            values = "  ".join(f"{name} {float(value):.4f}" for name, value in metrics.items())
+            values = "  ".join(f"{name} {float(value):#.4g}" for name, value in metrics.items())
             of = f"/{trainer.max_epochs}" if trainer.max_epochs != -1 else ""
             seconds = time.monotonic() - self.start
             print(f"epoch {trainer.current_epoch + 1}{of}  {values}  {seconds:.1f} s", flush=True)

@@ -18,7 +18,7 @@ from litmlp.ranges import check_ranges
 from litmlp.tasks.loader import Batch
 from litmlp.tasks.task import Task
 from litmlp.training.augment import Augment, Magnitudes
-from litmlp.training.metrics import EpochMetrics
+from litmlp.training.metrics import EpochMetrics, metrics_for
 from litmlp.training.optimizers import Optimizer, Schedule, make_optimizer, make_scheduler
 from litmlp.training.speed import set_attribute
 
@@ -78,9 +78,7 @@ class MLP(LightningModule):
         self.label_smoothing = label_smoothing
         self.augment = Augment(spec.sample_shape, augment) if augment else None
         self.network = Network(settings)
-        self.train_metrics, self.val_metrics, self.test_metrics = (
-            EpochMetrics(spec.outputs, spec.loss) for _ in range(3)
-        )
+        self.train_metrics, self.val_metrics, self.test_metrics = (metrics_for(self.network) for _ in range(3))
 
     @property
     def settings(self) -> Settings:
@@ -96,22 +94,25 @@ class MLP(LightningModule):
         """Have the network standardise by the task's training samples. A resumed fit takes both from its checkpoint."""
         task = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning's Trainer sets it
         if stage == "fit" and isinstance(task, Task):
-            self.network.standardise(*task.mean_and_std())
+            self.network.standardise(task.statistics())
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Logits (batch, outputs) of raw samples (batch, *sample_shape)."""
+        """Logits, or a regression's values in the units of its targets (batch, outputs), of raw samples."""
         logits: Tensor = self.network(samples)
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss () of a batch's logits (batch, outputs). Labels are smoothed in training only."""
+        """The mean loss () of a batch's logits (batch, outputs), which training minimises.
+
+        A regression's is in squared stds of the targets. Labels are smoothed in training only.
+        """
         if self.spec.loss == "mse":
-            return functional.mse_loss(logits, targets)
+            return functional.mse_loss(logits, self.network.standardised_targets(targets))
         smoothing = self.label_smoothing if self.training else 0.0
         return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
 
     def _step(self, samples: Tensor, batch: Batch, metrics: EpochMetrics) -> Tensor:
-        logits: Tensor = self.network(samples)  # (batch, outputs)
+        logits = self.network.logits(samples)  # (batch, outputs)
         loss = self.loss(logits, batch.targets)  # ()
         if batch.weight:
             metrics.collect(loss, logits, batch.targets)

@@ -1,6 +1,7 @@
 """What a run reached: the test of its best checkpoint, for people, for programs and for TensorBoard."""
 
 import inspect
+import math
 from typing import Any
 
 import yaml
@@ -56,7 +57,9 @@ def log_hyperparameters(trainer: Trainer, settings: str, results: dict[str, Any]
 def show(results: dict[str, Any], run: Run) -> None:
     """Print what the run reached, and where to look further."""
     for name, value in results["test"].items():
-        print(f"test/{name:<10} {value:.4f}")
+        print(f"test/{name:<10} {value:#.4g}")
+    if not math.isfinite(results["test"]["loss"]):
+        print("the training diverged: try a lower --lr, or --gradient_clip_val 1")
     print(f"{results['epochs']} epochs, {results['steps']} steps, {results['seconds']:.1f} s of training")
     print(f"last weights     sha256 {results['weights_sha256'][:16]}")
     print(f"best checkpoint  {run.best}")
