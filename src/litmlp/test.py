@@ -20,7 +20,7 @@ from litmlp.runs import Run, logs_folder
 from litmlp.tasks import TASKS
 from litmlp.tasks.task import Task
 
-WORST_IN_GRID, WORST_IN_LINES = 25, 5
+WORST_IN_GRID, WORST_IN_LINES = 10, 5
 
 
 def main(argv: list[str]) -> None:
@@ -125,14 +125,15 @@ def table(matrix: Tensor, classes: list[str]) -> list[str]:
 
 
 def caption(logits: Tensor, target: Tensor, classes: list[str]) -> str:
-    """A mistake's truth, prediction and probability, from one sample's logits (classes,)."""
+    """A mistake's truth, prediction and probability, each on a line, from one sample's logits (classes,)."""
     probability, prediction = logits.softmax(0).max(0)
-    return f"{classes[int(target)]}, not {classes[int(prediction)]} ({float(probability):.1%})"
+    return f"{classes[int(target)]},\nnot {classes[int(prediction)]}\n({float(probability):.1%})"
 
 
 def mistakes_in_lines(worst: list[int], captions: list[str]) -> list[str]:
     """How many mistakes there are, and the very worst of them, each on a line."""
-    lines = [f"  sample {index}: {text}" for index, text in zip(worst, captions[:WORST_IN_LINES], strict=False)]
+    texts = [text.replace("\n", " ") for text in captions[:WORST_IN_LINES]]
+    lines = [f"  sample {index}: {text}" for index, text in zip(worst, texts, strict=False)]
     return ["", f"{len(worst)} mistakes" + (", the surest of them (truth, not prediction):" if worst else ""), *lines]
 
 
@@ -151,10 +152,9 @@ def largest_errors(samples: Tensor, targets: Tensor, predictions: Tensor) -> lis
 
 def mistakes_chart(worst: Tensor, captions: list[str]) -> dict[str, Image]:
     """The worst mistakes (mistakes, *sample_shape) with their captions, where samples are images and there are any."""
-    if worst.dim() != 4 or not captions:
+    if worst.dim() != 4 or worst.shape[1] not in (1, 3) or not captions:
         return {}
-    images = worst[: len(captions)].float()  # (mistakes shown, 1, height, width)
-    return {"worst_mistakes": captioned_grid(images / images.amax(), captions)}
+    return {"worst_mistakes": captioned_grid(worst[: len(captions)], captions)}
 
 
 def log_charts(folder: Path, step: int, charts: dict[str, Image]) -> None:
