@@ -308,6 +308,7 @@ def test_a_run_that_has_lost_its_curves_is_told(damage: Callable[[bytes], bytes]
 def outcome(label: str, seed: int, losses: list[float], scores: list[float], score: str = "accuracy") -> Outcome:
     figures = {"train/loss": losses, "val/loss": losses, f"val/{score}": scores}
     curves = {name: [*zip(map(float, range(1, 9)), values, strict=False)] for name, values in figures.items()}
+    curves["train/step_loss"] = [(0.01, 9.0)]  # a run logs it, too; it is not drawn
     return Outcome(label, seed, 1, 1.0, {"loss": losses[-1], score: scores[-1]}, curves)
 
 

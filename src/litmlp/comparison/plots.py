@@ -60,10 +60,10 @@ def spec(title: str, flag: str, values: dict[str, Any], outcomes: Sequence[Outco
     name, factor, _ = SCORES[outcomes[0].score]
     groups = by_label(outcomes).values()
     labels, seeds = [in_words(group) for group in groups], max(map(len, groups))
-    epochs = [epoch for outcome in outcomes for curve in outcome.curves.values() for epoch, _ in curve]
     finite = [outcome for outcome in outcomes if not outcome.diverged] or outcomes
     names, scales = ("loss", f"validation {name}"), (loss_scale(finite), score_scale(finite, factor))
     data = rows(outcomes, "loss", 1), rows(outcomes, outcomes[0].score, factor)
+    epochs = [row["epoch"] for points in data for row in points]
     ends = [labels_at_ends(points, labels, scale, max(epochs)) for points, scale in zip(data, scales, strict=True)]
     legend = {"legend": None} if all(ends) else {}
     styles: Channels = {
