@@ -46,7 +46,7 @@ def epoch_axis(first: float, last: float) -> dict[str, Any]:
         "field": "epoch",
         "type": "quantitative",
         "title": "epoch",
-        "axis": {"values": whole_epochs(first, last), "grid": False, "labelFlush": False},
+        "axis": {"values": whole_epochs(first, last), "format": "d", "grid": False, "labelFlush": False},
         "scale": {"domain": [last - span, last + MARGIN * span], "nice": False},
     }
 
