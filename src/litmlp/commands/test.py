@@ -22,7 +22,7 @@ from litmlp.tasks.task import Task
 from litmlp.training.metrics import metrics_for
 from litmlp.training.mlp import MLP
 
-WORST_IN_GRID, WORST_IN_LINES = 25, 5
+WORST_IN_GRID, WORST_IN_LINES = 10, 5
 
 
 def main(argv: list[str]) -> None:
@@ -138,19 +138,17 @@ def table(matrix: Tensor, classes: Sequence[str]) -> list[str]:
 
 
 def caption(logits: Tensor, target: Tensor, classes: Sequence[str]) -> str:
-    """An error's truth, prediction and probability, from one sample's logits (classes,)."""
+    """An error's truth, prediction and probability, each on a line, from one sample's logits (classes,)."""
     probability, prediction = logits.softmax(0).max(0)
-    return f"{classes[int(target)]}, not {classes[int(prediction)]} ({float(probability):.1%})"
+    return f"{classes[int(target)]},\nnot {classes[int(prediction)]}\n({float(probability):.1%})"
 
 
 def errors_in_lines(worst: list[int], captions: list[str]) -> list[str]:
     """How many errors there are, and the most confident of them, each on a line."""
-    lines = [f"  sample {index}: {text}" for index, text in zip(worst, captions[:WORST_IN_LINES], strict=False)]
-    return [
-        "",
-        f"{len(worst)} errors" + (", the most confident of them (truth, not prediction):" if worst else ""),
-        *lines,
-    ]
+    texts = [text.replace("\n", " ") for text in captions[:WORST_IN_LINES]]
+    lines = [f"  sample {index}: {text}" for index, text in zip(worst, texts, strict=False)]
+    title = ", the most confident of them (truth, not prediction):" if worst else ""
+    return ["", f"{len(worst)} error{'' if len(worst) == 1 else 's'}{title}", *lines]
 
 
 def largest_errors(samples: Tensor, targets: Tensor, predictions: Tensor) -> list[str]:
@@ -168,10 +166,9 @@ def largest_errors(samples: Tensor, targets: Tensor, predictions: Tensor) -> lis
 
 def errors_chart(worst: Tensor, captions: list[str]) -> dict[str, Image]:
     """The worst errors (errors, *sample_shape) with their captions, where samples are images and there are any."""
-    if worst.dim() != 4 or not captions:
+    if worst.dim() != 4 or worst.shape[1] not in (1, 3) or not captions:
         return {}
-    images = worst[: len(captions)].float()  # (errors shown, 1, height, width)
-    return {"worst_errors": captioned_grid(images / images.amax(), captions)}
+    return {"worst_errors": captioned_grid(worst[: len(captions)], captions)}
 
 
 def log_charts(folder: Path, step: int, charts: dict[str, Image]) -> None:
