@@ -37,7 +37,9 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
+    """Also of the commands, which take it for the default, and of the processes that are started."""
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)

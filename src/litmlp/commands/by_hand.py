@@ -13,6 +13,7 @@ from litmlp.randomness import seed_step
 from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import Command, read_command
 from litmlp.settings.parser import make_parser
+from litmlp.settings.threads import use_threads
 from litmlp.tasks.loader import BatchLoader
 from litmlp.training.mlp import MLP
 from litmlp.training.speed import hide_gpus
@@ -32,6 +33,7 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
     """
     command = read_command(argv)
     check_flags(command)
+    use_threads(command.settings.threads)
     use_gpu = torch.cuda.is_available() and command.settings.accelerator in ("auto", "gpu", "cuda")
     device = torch.device("cuda", 0) if use_gpu else torch.device("cpu")
     if not use_gpu:

@@ -1,4 +1,4 @@
-"""The parser of all flags: the arguments of the task's, the MLP's and the Trainer's constructors, and four more."""
+"""The parser of all flags: the arguments of the task's, the MLP's and the Trainer's constructors, and five more."""
 
 from typing import Any
 
@@ -49,6 +49,12 @@ def make_parser(reference: str, task: type[Task], accelerator: str | None = None
         type=str,
         help="a run's folder, a checkpoint in one, or 'last' for the newest run: resumes where it stopped, with the"
         " settings of the run; limits such as --max_epochs may change",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int | None,
+        help="threads of each process; by default as many as the machine and a container's limits give. A run keeps the"
+        " number that it was begun with, since the last bits depend on it",
     )
     parser.add_class_arguments(task, instantiate=False)
     parser.add_class_arguments(MLP, skip={"spec"}, instantiate=False)

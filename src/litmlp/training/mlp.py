@@ -76,6 +76,7 @@ class MLP(LightningModule):
         self.save_hyperparameters({**settings.as_plain(), **training, **others})
         self.optimizer, self.lr, self.weight_decay, self.schedule = optimizer, lr, weight_decay, schedule
         self.label_smoothing = label_smoothing
+        self.step_before = -1
         self.augment = Augment(spec.sample_shape, augment) if augment else None
         self.network = Network(settings)
         self.train_metrics, self.val_metrics, self.test_metrics = (metrics_for(self.network) for _ in range(3))
@@ -139,6 +140,15 @@ class MLP(LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             return self.network.probabilities(samples)
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Note the step, to know after the batch whether it was made."""
+        self.step_before = self.trainer.global_step
+
+    @property
+    def is_accumulating(self) -> bool:
+        """Whether the last training batch only added to the gradients."""
+        return self.trainer.global_step == self.step_before
+
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's metrics. The Trainer leaves this out where it resumes within an epoch."""
         self.train_metrics.reset()
@@ -160,10 +170,10 @@ class MLP(LightningModule):
         self.log_dict(values, prog_bar=True, logger=False, sync_dist=self.trainer.world_size > 1)
         # The test's metrics are logged beside the settings, when the run is complete.
         if self.logger is not None and stage != "test" and not self.trainer.sanity_checking:
-            # The step is named, because Lightning's own count is off by one after a resume.
-            self.logger.log_metrics(
-                {name: float(value) for name, value in values.items()}, step=self.trainer.global_step - 1
-            )
+            # The step is named, because Lightning's own count is off by one after a resume. While gradients accumulate
+            # it is the one ahead: what is logged after a resume point then has a step that a resume purges.
+            step = self.trainer.global_step - (0 if self.is_accumulating else 1)
+            self.logger.log_metrics({name: float(value) for name, value in values.items()}, step=step)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the schedule over the steps that the Trainer is going to make."""

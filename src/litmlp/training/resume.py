@@ -10,9 +10,11 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from litmlp.runs import Run
 from litmlp.signals import Interruption
+from litmlp.training.announce import arithmetic
 from litmlp.training.best import BestWeights
 from litmlp.training.checkpoint_io import SafeCheckpointIO, newest_resume_point
 from litmlp.training.internals import restore_loader_state, validation_follows
+from litmlp.training.mlp import MLP
 
 
 class ResumePoints(Checkpoint):
@@ -63,7 +65,6 @@ class ResumePoints(Checkpoint):
         self.stopped_early = False
         self.epochs = 0
         self.saved_step = -1
-        self.step_before = 0
 
     def newest(self) -> Path | None:
         """The newest intact resume point of the run, for ``Trainer.fit(ckpt_path=…)``; None if there is none."""
@@ -112,6 +113,7 @@ class ResumePoints(Checkpoint):
             "best": self.best.point,
             "stopped_early": self.stopped_early,
             "epochs": self.epochs,
+            "arithmetic": arithmetic(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -138,16 +140,15 @@ class ResumePoints(Checkpoint):
         """Keep the validated weights, if they are the best."""
         self.best.consider(trainer)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Note the step, to know after the batch whether it was made."""
-        self.step_before = trainer.global_step
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    def on_train_batch_end(  # type: ignore[override]  # it is the MLP's callback
+        self, trainer: Trainer, pl_module: MLP, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write a point within an epoch, if this is the place and the time."""
-        is_accumulating = trainer.global_step == self.step_before
-        if trainer.is_last_batch or is_accumulating or (validation_follows(trainer) and not trainer.should_stop):
+        if (
+            trainer.is_last_batch
+            or pl_module.is_accumulating
+            or (validation_follows(trainer) and not trainer.should_stop)
+        ):
             return
         ends = trainer.should_stop or trainer.global_step == trainer.max_steps
         if ends or self.interruption.signum or self._is_time(trainer, batch_idx):
