@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -41,23 +40,44 @@ print("holds", flush=True)
 signal.pause()
 """
 
-# It kills itself at the n-th line of lock.py that it comes to, in `with RunLock(folder)`.
-DIE_AT_LINE = """
-import os, signal, sys
+# Its children kill themselves in `with RunLock(folder)`, each one line of lock.py later than the one before, until one
+# survives. Each finds the lock of a dead process. After each, the lock has to be free, and the folder empty.
+DIE_AT_EVERY_LINE = """
+import os, signal, sys, time
 from pathlib import Path
 from litmlp import lock
-left = int(sys.argv[2])
-def trace(frame, event, _):
-    global left
-    if frame.f_code.co_filename != lock.__file__:
-        return None
-    left -= event == "line"
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return trace
-sys.settrace(trace)
-with lock.RunLock(Path(sys.argv[1])):
-    pass
+folder = Path(sys.argv[1])
+stale = (folder / ".lock").read_bytes()
+def die_at(left):
+    def trace(frame, event, _):
+        nonlocal left
+        if frame.f_code.co_filename != lock.__file__:
+            return None
+        left -= event == "line"
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+    sys.settrace(trace)
+    with lock.RunLock(folder):
+        pass
+    os._exit(0)
+number, status = 0, signal.SIGKILL
+while status == signal.SIGKILL:
+    (folder / ".lock").write_bytes(stale)
+    number += 1
+    child = os.fork()
+    if child == 0:
+        die_at(number)
+    _, status = os.waitpid(child, 0)
+    left_behind = {path: path.read_bytes() for path in folder.iterdir()}
+    for path in left_behind:
+        if not left_behind[path]:  # it died before it wrote who it is: that counts as alive for a minute
+            os.utime(path, (0, 0))
+    with lock.RunLock(folder):
+        held = [path.name for path in folder.iterdir()]
+    assert (held, list(folder.iterdir())) == ([".lock"], []), (number, left_behind)
+assert status == 0
+print(number)
 """
 
 FORK = """
@@ -169,7 +189,7 @@ def test_the_second_process_ends_with_one_line_and_harms_nothing(starters: Start
     assert line(first) == "holds\n"
     latest = time.strftime("%Y-%m-%d %H:%M:%S")
     (second,) = starters(1)
-    _, errors = second.communicate()
+    _, errors = second.communicate(timeout=60)
     message = f"{tmp_path} is in use by process {first.pid} on host {socket.gethostname()} since "
     assert (errors[: len(message)], second.returncode) == (message, 1)
     assert earliest <= errors[len(message) : -1] <= latest
@@ -179,8 +199,10 @@ def test_the_second_process_ends_with_one_line_and_harms_nothing(starters: Start
 
 @LINUX
 def test_after_kill_9_the_lock_is_free_at_once(killed: Process, tmp_path: Path) -> None:
-    """That is, also while its parent hasn't noticed yet; and the time of its death doesn't matter."""
-    assert held_by(tmp_path) == killed.pid
+    """That is, also while its parent hasn't noticed yet."""
+    content = json.loads((tmp_path / ".lock").read_bytes())
+    started = Path(f"/proc/{killed.pid}/stat").read_text().split()[21]
+    assert (content["pid"], content["started"]) == (killed.pid, started)
     assert_free(tmp_path)
 
 
@@ -217,11 +239,13 @@ def test_a_container_counts_as_another_host(tmp_path: Path) -> None:
         pytest.skip("no containers here")
     pipe = subprocess.PIPE
     command = [*container, *python(ACQUIRE, tmp_path)]
+    message = f"{tmp_path} is in use by process 1 on host {socket.gethostname()} {SINCE}{SIGN_OF_LIFE}"
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, text=True, env=ENVIRONMENT) as process:
-        assert [line(process), line(process)] == ["ready\n", "holds\n"]
-        message = f"{tmp_path} is in use by process 1 on host {socket.gethostname()} {SINCE}{SIGN_OF_LIFE}"
-        assert re.fullmatch(message, refusal(tmp_path))
-        process.kill()
+        try:
+            assert [line(process), line(process)] == ["ready\n", "holds\n"]
+            assert re.fullmatch(message, refusal(tmp_path))
+        finally:
+            process.kill()
     assert re.fullmatch(message, refusal(tmp_path))
     os.utime(tmp_path / ".lock", (0, 0))
     assert_free(tmp_path)
@@ -265,30 +289,31 @@ def test_of_20_that_start_at_the_same_instant_one_wins(
     rivals = {process.pid for process in (winners if before == "nothing" else processes)}
     for process in processes:
         if process not in winners:
-            _, errors = process.communicate()
-            told = re.fullmatch(rf"{tmp_path} is in use by process (\d+) on host \S+ {SINCE}\n", errors)
+            _, errors = process.communicate(timeout=60)
+            rival = rf"process (\d+) on host \S+ {SINCE}|an unknown process{SIGN_OF_LIFE}"  # it's slow at writing
+            told = re.fullmatch(rf"{tmp_path} is in use by (?:{rival})\n", errors)
             assert told is not None, errors
-            assert int(told[1]) in rivals - {process.pid}
+            assert told[1] is None or int(told[1]) in rivals - {process.pid}
             assert process.returncode == 1
     assert winners[0].poll() is None
 
 
 @LINUX
 def test_killed_at_any_line_it_blocks_nobody_and_leaves_no_clutter(killed: Process, tmp_path: Path) -> None:
-    """Here while it takes a dead process's lock over, which comes to all lines of a plain start, too."""
+    """Here while it takes over a dead process's lock, which comes to all lines of a plain start, too."""
     killed.wait()
-    stale = (tmp_path / ".lock").read_bytes()
-    ends: list[int] = []
-    while not ends or ends[-1] == -signal.SIGKILL:
-        write(tmp_path, stale, age=0)
-        command = python(DIE_AT_LINE, tmp_path, str(len(ends) + 1))
-        ends.append(subprocess.run(command, env=ENVIRONMENT, check=False).returncode)
-        for path in tmp_path.iterdir():
-            if not path.read_bytes():  # it was killed before it wrote its name: that takes a minute
-                os.utime(path, (0, 0))
-        assert_free(tmp_path)
-    assert ends[-1] == 0
-    assert len(ends) > 50
+    command = python(DIE_AT_EVERY_LINE, tmp_path)
+    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    assert int(ended.stdout) > 50
+
+
+def test_what_a_killed_latecomer_left_is_cleared_away(tmp_path: Path) -> None:
+    """It wanted to take over a lock that another process has taken over, and given back, since."""
+    content = write_lock(tmp_path, pid=2**31 - 1)
+    (tmp_path / ".lock").rename(tmp_path / ".lock-7")
+    (tmp_path / ".lock-7-8").write_bytes(content)
+    assert_free(tmp_path)
 
 
 def test_a_beat_touches_the_lock_every_5_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
