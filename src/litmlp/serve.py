@@ -20,8 +20,6 @@ from litmlp.extras import require
 from litmlp.flags import checkpoint_of, parser_with_ckpt
 from litmlp.mlp import MLP
 
-SECONDS_TO_FINISH = 10  # for requests that are under way when a signal comes
-
 
 def main(argv: list[str]) -> None:
     """Run the command, until SIGTERM or Ctrl-C.
@@ -38,26 +36,16 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--port", type=int, default=8000, help="0 takes any free one")
     flags = parser.parse_args(argv)
     require("serve.py", "fastapi", "uvicorn", "httptools")
-    import uvicorn  # noqa: PLC0415 (an extra)
-
-    from litmlp.server.app import make_app  # noqa: PLC0415
+    from litmlp.server.app import make_app  # noqa: PLC0415 (an extra)
+    from litmlp.server.server import make_server  # noqa: PLC0415
 
     path = checkpoint_of(flags)
     listener = listen(flags.host, flags.port)
     model = MLP.load_from_checkpoint(path)
     torch.set_num_threads(1)  # for layers this small more gain little, and on a busy machine wait for each other
-    app = make_app(model, path, own_names(listener))
-    config = uvicorn.Config(
-        app,
-        http="httptools",  # uvicorn's other parser, h11, logs tracebacks when a client breaks off HTTP's framing
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
-    )
+    server = make_server(make_app(model, path, own_names(listener)))
     print(f"{model.settings.task} from {path}: open {url(listener)} (Ctrl-C stops)", flush=True)
-    uvicorn.Server(config).run([listener])
+    server.run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

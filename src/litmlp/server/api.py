@@ -1,7 +1,8 @@
 """What the server says in which form: the schemas of its OpenAPI description."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
+from fastapi import HTTPException
 from pydantic import BaseModel
 
 from litmlp.ink import Ink
@@ -89,3 +90,9 @@ def predict_body(shape: tuple[int, ...], ink: Ink | None) -> dict[str, Any]:
     if ink is not None:
         content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")}
     return {"required": True, "content": content}
+
+
+def refuse(status: int, why: str) -> NoReturn:
+    """Refuse a request, with one sentence."""
+    headers = {"Connection": "close"} if status in (413, 415) else None  # the rest of the body isn't read
+    raise HTTPException(status, why, headers)

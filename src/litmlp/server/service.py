@@ -2,55 +2,63 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from io import BytesIO
 from typing import Any, NoReturn
 
-from fastapi import HTTPException, Request, Response
-from fastapi.responses import JSONResponse
+import torch
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from PIL import Image
 from starlette.requests import ClientDisconnect
 from torch import Tensor
 
 from litmlp.answers import answers_of, ink_of_task, outputs_of, samples_of
 from litmlp.errors import Failure
 from litmlp.mlp import MLP
-from litmlp.pictures import read_picture
+from litmlp.pictures import FORMATS, read_picture
+from litmlp.server.api import refuse
 from litmlp.server.batching import Batcher
+from litmlp.server.samples import SampleReader, numbers_in, pieces, place_of_samples
 
 LARGEST_BODY = 8 * 2**20  # bytes: 64 samples of MNIST take 0.2 MB, a photo up to about 5 MB
-SMALL_BODY = 64 * 2**10  # up to here a body is read and parsed at once; of larger ones only some at a time
-LARGE_BODIES = 16
-SECONDS_FOR_A_BODY = 30
+SMALL_BODY = 64 * 2**10  # bytes of JSON that are parsed at once, which takes up to 5 ms
+LARGE_PICTURE = 4_000_000  # pixels, which are unpacked in 0.1 s; 50 million take more than a second
+ROWS = 256  # answers that are written at once
 
 
 class Service:
     """Answers requests with one model, whatever they hold.
 
+    What takes long is done in threads, and where that is possible in steps of milliseconds, so that requests with
+    much to do don't hold up the others.
+
     Raises:
-        Failure: if the model takes images of a task that isn't known here.
+        Failure: if the model takes images of a task that isn't known here, or its classes don't fit its outputs.
     """
 
     def __init__(self, model: MLP) -> None:
+        classes, outputs = model.settings.classes, model.settings.outputs
+        if classes and not 2 <= len(classes) == outputs:
+            raise Failure(f"the model has {outputs} outputs and {len(classes)} names of classes: it can't be served")
         self.model = model
         self.ink = ink_of_task(model)
         self.batcher = Batcher(lambda samples: outputs_of(model, samples))
-        self.parsers = ThreadPoolExecutor(2, "parser")  # what takes long to parse doesn't hold up the others
-        self.large_bodies = asyncio.Semaphore(LARGE_BODIES)
+        self.json = ThreadPoolExecutor(1, "json")
+        self.pictures = ThreadPoolExecutor(2, "picture")
+        self.large_pictures = ThreadPoolExecutor(1, "large-picture")
 
     async def predict(self, request: Request) -> Response:
         """Answer a sample, several, or a picture."""
         is_picture = self._check_headers(request)
         try:
-            samples = await self._read_samples(request, is_picture)
-            answers = answers_of(self.model, await self.batcher.answer(samples))
+            return await while_connected(request, self._answer(await read(request), is_picture))
         except Failure as failure:
             refuse(422, str(failure))
-        except TimeoutError:
-            refuse(408, f"the body didn't arrive within {SECONDS_FOR_A_BODY} seconds")
         except ClientDisconnect:
-            refuse(400, "the connection ended within the body")
-        seen = {"seen": samples[0, 0].tolist()} if is_picture else {}
-        return JSONResponse({"answers": answers, **seen})
+            refuse(400, "the connection has ended")
 
     def _check_headers(self, request: Request) -> bool:
         """Whether the body is a picture; refuses what is neither that nor JSON."""
@@ -66,59 +74,92 @@ class Service:
             refuse_size()
         return is_picture
 
-    async def _read_samples(self, request: Request, is_picture: bool) -> Tensor:
-        """The raw samples (batch, *sample_shape) in the body."""
-        chunks, body = request.stream(), bytearray()
-        await read(chunks, body, SMALL_BODY)
-        if len(body) <= SMALL_BODY and not is_picture:
-            return self._parse_json(body)
-        async with self.large_bodies:
-            await read(chunks, body, LARGEST_BODY)
-            if len(body) > LARGEST_BODY:
-                refuse_size()
-            parse = self._parse_picture if is_picture else self._parse_json
-            return await asyncio.get_running_loop().run_in_executor(self.parsers, parse, body)
+    async def _answer(self, body: bytes, is_picture: bool) -> Response:
+        if is_picture:
+            samples = await self._read_picture(body)
+        elif len(body) <= SMALL_BODY:
+            samples = samples_of(self.model, numbers_in(body))
+        else:
+            samples = await self._read_samples(body)
+        del body  # up to 8 MB, for as long as the network works
+        outputs = torch.cat([await self.batcher.answer(part) for part in samples.split(self.batcher.most)])
+        if len(outputs) > ROWS:
+            answers_of(self.model, outputs[~outputs.isfinite().all(1)])  # refuses them before the answer begins
+            return StreamingResponse(self._write(outputs), media_type="application/json")
+        seen = {"seen": samples[0, 0].tolist()} if is_picture else {}
+        return JSONResponse({"answers": answers_of(self.model, outputs), **seen})
 
-    def _parse_picture(self, body: bytearray) -> Tensor:
+    async def _read_picture(self, content: bytes) -> Tensor:
+        """The sample (1, *sample_shape) of a picture's file."""
         assert self.ink is not None
-        return self.ink.sample(read_picture(bytes(body)), self.model.sample_shape).unsqueeze(0)
+        ink, shape = self.ink, self.model.sample_shape
+        run = asyncio.get_running_loop().run_in_executor
+        is_large = await run(self.pictures, pixels, content) > LARGE_PICTURE
+        threads = self.large_pictures if is_large else self.pictures
+        sample = await run(threads, lambda: ink.sample(read_picture(content), shape))
+        return sample.unsqueeze(0)
 
-    def _parse_json(self, body: bytearray) -> Tensor:
-        try:
-            content = json.loads(body, parse_constant=no_number)
-        except (ValueError, RecursionError):
-            refuse(400, "the body isn't JSON")
-        if not isinstance(content, dict) or content.keys() not in ({"sample"}, {"samples"}):
-            refuse(422, 'the body must be {"sample": …} or {"samples": [ … ]}')
-        return samples_of(self.model, content["samples"] if "samples" in content else [content["sample"]])
+    async def _read_samples(self, body: bytes) -> Tensor:
+        """The samples (batch, *sample_shape) of a large body."""
+        start, end, several = place_of_samples(body)
+        reader = SampleReader(self.model.sample_shape, partial(samples_of, self.model))
+        for piece in pieces(body, start, end):
+            await asyncio.get_running_loop().run_in_executor(self.json, reader.read, piece)
+        return reader.end(several)
+
+    async def _write(self, outputs: Tensor) -> AsyncIterator[str]:
+        """The answers to outputs (batch, outputs) as JSON, step by step."""
+        yield '{"answers":['
+        for number, rows in enumerate(outputs.split(ROWS)):
+            answers = await asyncio.get_running_loop().run_in_executor(self.json, self._in_json, rows)
+            yield f",{answers}" if number else answers
+        yield "]}"
+
+    def _in_json(self, outputs: Tensor) -> str:
+        return json.dumps(answers_of(self.model, outputs), ensure_ascii=False, separators=(",", ":"))[1:-1]
 
 
-async def read(chunks: AsyncIterator[bytes], body: bytearray, limit: int) -> None:
-    """Read on until the end, or until the body is larger than the limit.
+async def read(request: Request) -> bytes:
+    """The body. How long it may take is the connection's matter.
 
     Raises:
-        TimeoutError: if that takes longer than ``SECONDS_FOR_A_BODY``.
         ClientDisconnect: if the connection ends.
     """
-    async with asyncio.timeout(SECONDS_FOR_A_BODY):
-        while len(body) <= limit:
-            chunk = await anext(chunks, None)
-            if chunk is None:
-                return
-            body += chunk
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            refuse_size()
+    return bytes(body)
 
 
-def refuse(status: int, why: str) -> NoReturn:
-    """Refuse a request, with one sentence."""
-    headers = {"Connection": "close"} if status in (408, 413, 415) else None  # the rest of the body isn't read
-    raise HTTPException(status, why, headers)
+async def while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """The work's result. If the client goes, the work is given up, so that nothing is held for it any longer.
+
+    Raises:
+        ClientDisconnect: if the client goes.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(request.receive())  # the body has been read: only http.disconnect can come
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+def pixels(content: bytes) -> int:
+    """The pixels of the picture in a file, without unpacking it; 0 if there is none."""
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as picture:
+            return picture.width * picture.height
+    except Exception:  # whatever a broken or hostile file makes of Pillow: read_picture says what is wrong
+        return 0
 
 
 def refuse_size() -> NoReturn:
     """Refuse a body that is too large."""
     refuse(413, f"the body is larger than {LARGEST_BODY:,} bytes")
-
-
-def no_number(constant: str) -> Any:
-    """Refuse NaN and Infinity, which Python reads and JSON doesn't have."""
-    raise Failure(f"the samples hold {constant}, which is no number")
