@@ -5,8 +5,9 @@ back, which pays for large models on accelerators; this network answers in a ten
 listens to all interfaces unless told otherwise, answers a body that isn't JSON with 500, and wraps the same FastAPI and
 uvicorn, so that it would be a dependency more, not one less.
 
-It is meant for this machine, or for a network that one trusts: behind it, nothing limits how many connections a
-client may open. For the open internet, put a reverse proxy such as nginx in front.
+It is meant for this machine, or for a network that one trusts. What a client can take is bounded: time, connections,
+memory (litmlp.server.connections). Still, nothing encrypts, and nothing asks who it is: for the open internet, put a
+reverse proxy such as nginx in front.
 """
 
 import ipaddress

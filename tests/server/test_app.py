@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 
+from litmlp.errors import Failure
 from litmlp.mlp import MLP
+from litmlp.server.app import make_app
 from litmlp.tasks import TASKS
 from tests.conftest import drawn
 
@@ -107,6 +109,7 @@ def test_a_regression(serve: Callable[[MLP], str]) -> None:
 
 ZEROS = [[0] * 8] * 8
 SHAPES = "it must be ['n', 8, 8], with n at least 1"
+LARGE = "each sample must be nothing but numbers in lists, of shape [8, 8]"
 RANGE = "they must be from 0 to 16, black to white"
 
 
@@ -133,11 +136,35 @@ RANGE = "they must be from 0 to 16, black to white"
         (422, {"sample": [[17, *[0] * 7], *ZEROS[1:]]}, f"the samples hold the number 17.0: {RANGE}"),
         (422, {"sample": [[-1, *[0] * 7], *ZEROS[1:]]}, f"the samples hold the number -1.0: {RANGE}"),
         (422, {"sample": [[1e300, *[0] * 7], *ZEROS[1:]]}, f"the samples hold the number 1e+300: {RANGE}"),
+        (
+            422,
+            {"samples": ["a" * 30_000, *["b"] * 5_000]},
+            "the samples hold something that isn't a number of ordinary size",
+        ),
+        (422, b"[" * 70_000, 'the body must be {"sample": …} or {"samples": [ … ]}'),
+        (422, {"samples": [[]] * 20_000}, LARGE),
+        (422, {"samples": [*[ZEROS] * 400, [[True] * 8] * 8]}, LARGE),
+        (422, {"samples": [*[ZEROS] * 400, ZEROS[1:]]}, LARGE),
+        (422, {"samples": [*[ZEROS] * 400, [[17] * 8] * 8]}, f"the samples hold the number 17.0: {RANGE}"),
+        (
+            422,
+            {"samples": [*[ZEROS] * 400, [[10**400] * 8] * 8]},
+            "the samples hold something that isn't a number of ordinary size",
+        ),
+        (400, json.dumps({"samples": [ZEROS] * 400}).encode().replace(b"0", b"01", 1), "the body isn't JSON"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_sentence(digits_url: str, status: int, body: Any, sentence: str) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     assert ask(digits_url, "POST", "/predict", content, Content_Type=JSON) == (status, {"detail": sentence})
+
+
+def test_classes_must_fit_the_outputs() -> None:
+    for classes in (["0"], ["0", "1", "2"]):
+        model = MLP("xor", (2,), 2, classes=classes, hidden=[])
+        line = f"^the model has 2 outputs and {len(classes)} names of classes: it can't be served$"
+        with pytest.raises(Failure, match=line):
+            make_app(model, Path("some.ckpt"), None)
 
 
 def test_wrong_headers_paths_and_sizes(digits_url: str) -> None:

@@ -66,7 +66,7 @@ class ModelCard(BaseModel):
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "The body isn't JSON"},
-    408: {"model": Refusal, "description": "The body didn't arrive in time"},
+    408: {"model": Refusal, "description": "The request didn't arrive in time, or had to make room for others"},
     413: {"model": Refusal, "description": "The body is too large"},
     415: {"model": Refusal, "description": "The body is of a type that isn't read here"},
     422: {"model": Refusal, "description": "The samples or the picture can't be used"},

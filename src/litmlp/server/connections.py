@@ -24,8 +24,8 @@ CROWDED = "too many requests are under way, and this one has taken the longest: 
 class Connections(ServerState):
     """All connections of a server.
 
-    When there are too many, or they hold too much, those are closed that have waited for their clients the longest.
-    So clients that are slow, or that mean no good, can't keep out the others.
+    When there are too many, or they hold too much memory, those are closed that have waited for their clients the
+    longest. So slow or malicious clients can't keep out the others.
 
     Args:
         most: connections that may be open.
@@ -44,8 +44,8 @@ class Connections(ServerState):
     def make_room(self) -> None:
         """Close as many connections as it takes.
 
-        Of those that hold too much, only the ones with more than their share. So small requests are let in even if
-        large ones hold all there is, and together they hold at most twice as much.
+        Where memory is short, only those that hold more than an equal share are closed. So a small request is answered
+        even while large ones hold ``MOST_HELD``, and all of them together hold at most twice that.
         """
         while len(self.connections) > self.most and self.waiting:
             next(iter(self.waiting)).drop(CROWDED)
@@ -58,13 +58,13 @@ class Connections(ServerState):
     def close_waiting(self) -> None:
         """Close all connections that wait for their clients."""
         for connection in [*self.waiting]:
-            connection.drop()
+            connection.drop("the server is stopping")
 
 
 class Connection(HttpToolsProtocol):
     """A client's connection.
 
-    uvicorn's own protocol waits for the rest of a request forever, and keeps heads of any size.
+    uvicorn's own protocol waits for the rest of a request forever, and accepts heads of any size.
 
     Attributes:
         held: bytes of requests that haven't been answered.
@@ -101,7 +101,7 @@ class Connection(HttpToolsProtocol):
         self._hold(len(data))
         super().data_received(data)
         if self.in_head and self.held > LARGEST_HEAD:
-            why = f"the head of the request is larger than {LARGEST_HEAD:,} bytes"
+            why = f"the request's head is larger than {LARGEST_HEAD:,} bytes"
             self.drop(why, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self.held > LARGEST_REQUEST:
             self.drop(f"the request is larger than {LARGEST_REQUEST:,} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -164,7 +164,7 @@ class Connection(HttpToolsProtocol):
 
     def _wait_for_head(self) -> None:
         self.in_head = True
-        self._wait(SECONDS_FOR_A_HEAD, f"the head didn't arrive within {SECONDS_FOR_A_HEAD} seconds")
+        self._wait(SECONDS_FOR_A_HEAD, f"the request's head didn't arrive within {SECONDS_FOR_A_HEAD} seconds")
 
     def _wait(self, seconds: float, why: str = "") -> None:
         self._stop_waiting()

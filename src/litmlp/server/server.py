@@ -1,4 +1,4 @@
-"""uvicorn, set up so that no client can keep it from answering the others."""
+"""uvicorn, configured so that no client can keep it from answering the others."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from litmlp.server.connections import Connection, Connections
 
 MOST_CONNECTIONS = 4096
-BACKLOG = 1024  # clients that may wait to be let in
+BACKLOG = 1024  # connections that may wait to be accepted
 ACCEPTED_AT_ONCE = 64
 SECONDS_TO_FINISH = 10  # for requests that are under way when a signal comes
 
@@ -28,7 +28,10 @@ class Server(uvicorn.Server):
         self.server_state: Connections = Connections(most_connections)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen. asyncio accepts as many clients at once as it lets wait: the two are set apart here."""
+        """Begin to listen.
+
+        asyncio takes one number for the connections it accepts at once and those that may wait: they differ here.
+        """
         await super().startup(sockets)
         for listener in sockets or []:
             listener.listen(BACKLOG)
@@ -42,8 +45,8 @@ class Server(uvicorn.Server):
 def make_server(app: ASGIApp) -> Server:
     """The server of an application, for sockets that are passed to its ``run``.
 
-    A client that is let in takes up to four rounds of the event loop until another has been closed for it. So a half
-    of the open files that the process may have is for connections, a quarter for these clients, and the rest for
+    From accepting a connection until the one that makes room for it is closed, the event loop takes four rounds. So
+    connections get half of the files that the process may open, those four rounds a quarter, and the rest is for
     everything else.
     """
     files = open_files()
@@ -56,7 +59,7 @@ def make_server(app: ASGIApp) -> Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=min(ACCEPTED_AT_ONCE, files // 16),
+        backlog=max(1, min(ACCEPTED_AT_ONCE, files // 16)),
         timeout_graceful_shutdown=SECONDS_TO_FINISH + 2,
     )
     return Server(config, min(MOST_CONNECTIONS, files // 2))
