@@ -57,6 +57,7 @@ def test_tensorboard_has_the_graph_and_the_hyperparameters(run_fit):
     contents = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     parameters = HParamsPluginData.FromString(contents).session_start_info.hparams
     assert parameters["lr"].number_value == 0.004
+    assert {"optimizer", "dropout", "seed"} <= set(parameters)
     assert parameters["hidden"].string_value == "[256, 128]"
     assert {"_hparams_/session_end_info", "_hparams_/experiment"} <= set(events.PluginTagToContent("hparams"))
 

@@ -56,6 +56,10 @@ class Holder:
         return f"process {self.pid} on host {self.host} since {self.since}" if self.pid else "an unknown process"
 
 
+class InUseError(Failure):
+    """Another process holds the lock."""
+
+
 class RunLock:
     """The right to write to a run's folder. Of a training in several processes, rank 0 alone acquires it.
 
@@ -73,7 +77,8 @@ class RunLock:
         """Take the lock, if need be from a holder that is dead.
 
         Raises:
-            Failure: if another process holds it, or the folder can't be written to.
+            InUseError: if another process holds it.
+            Failure: if the folder can't be written to.
         """
         pid, since, token = os.getpid(), time.strftime("%Y-%m-%d %H:%M:%S"), int.from_bytes(os.urandom(8))
         this = Holder(socket.gethostname(), _machine(), pid, _start_of(pid) or "", since, token)
@@ -86,6 +91,11 @@ class RunLock:
         with suppress(OSError):
             for leftover in self.folder.glob(".lock-*"):
                 leftover.unlink(missing_ok=True)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds it."""
+        return self._held is not None
 
     def beat(self) -> None:
         """Touch a held lock every ``BEAT_EVERY`` seconds; to be called at every step and before saving.
@@ -146,7 +156,7 @@ class RunLock:
             alive = silence <= DEAD_AFTER
             line += f" (last sign of life {silence:.0f} s ago; it counts as dead after {DEAD_AFTER} s)"
         if alive:
-            raise Failure(line)
+            raise InUseError(line)
 
 
 def _create(path: Path, this: Holder) -> None:

@@ -106,6 +106,11 @@ class Run:
         if resume_point == self.previous and self.last.exists():
             self.last.replace(self.last.with_name("last.ckpt.skipped"))
 
+    def resume_points(self) -> list[tuple[int, int]]:
+        """What tells whether the resume points have been replaced: their inodes and times."""
+        found = [path.stat() for path in (self.last, self.previous) if path.exists()]
+        return [(status.st_ino, status.st_mtime_ns) for status in found]
+
     def comments(self) -> str:
         """The comments above the settings in config.yaml, a line each; empty where there are none."""
         if not self.config.is_file():

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from litmlp.commands.resuming import choose_resume_point
 from litmlp.errors import Failure
 from litmlp.files import writing
+from litmlp.lock import InUseError
 from litmlp.runs import Run
 from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import RUN_VARIABLE, Command, read_command
@@ -66,9 +67,13 @@ def main(argv: list[str], points: ResumePoints | None = None) -> None:
         trainer.fit(model, datamodule=task)
         trainer.test(model, datamodule=task)
         return
+    points_before = command.run.resume_points() if command.run else None
     start_from, resume_point = choose_resume_point(command, model, trainer)
-    run = points.run = open_run(command, trainer, start_from, resume_point)
-    with saving_at_signals(run), one_line_for_what_breaks(run):
+    run = points.run = choose_run(command, trainer)
+    with locked(run, points, trainer), saving_at_signals(run), one_line_for_what_breaks(run):
+        if points_before is not None and run.resume_points() != points_before:
+            raise Failure(f"{run.folder} was just trained further by another process: start the same command again")
+        open_run(command, run, trainer, start_from, resume_point)
         add_logger(trainer, command, run, model, resume_point)
         if trainer.is_global_zero:
             announce(trainer, task, model, command.settings.threads)
@@ -97,11 +102,11 @@ def continues(command: Command, results: dict[str, Any]) -> bool:
     return changed and not 0 < command.settings.max_epochs <= results["epochs"]
 
 
-def open_run(command: Command, trainer: Trainer, resume_point: Path | None, progress: dict[str, Any]) -> Run:
-    """The run's folder, with the settings in it: made, if this is its start.
+def choose_run(command: Command, trainer: Trainer) -> Run:
+    """The run that the flags name, or a new one.
 
     Raises:
-        Failure: if it can't be.
+        Failure: if there can't be one.
     """
 
     def choose() -> Path:
@@ -110,13 +115,44 @@ def open_run(command: Command, trainer: Trainer, resume_point: Path | None, prog
             return command.run.folder if command.run else Run.new(command.logs, command.task.task_name()).folder
 
     device_type = trainer.strategy.root_device.type
-    run = Run(torchrun.join(device_type, choose) if torchrun.under_torchrun() else choose())
+    return Run(torchrun.join(device_type, choose) if torchrun.under_torchrun() else choose())
+
+
+def open_run(
+    command: Command, run: Run, trainer: Trainer, start_from: Path | None, resume_point: dict[str, Any]
+) -> None:
+    """Keep the settings in the run's folder, which is made, if this is its start.
+
+    Raises:
+        Failure: if it can't be written to.
+    """
     if trainer.is_global_zero:
         with writing(run.config, ADVICE):
-            run.open(history(command, run, progress) + command.text, resume_point)
+            run.open(history(command, run, resume_point) + command.text, start_from)
     if trainer.strategy.launcher is not None:
         os.environ[RUN_VARIABLE] = str(run.folder)  # for the processes that the Trainer is about to start
-    return run
+
+
+@contextmanager
+def locked(run: Run, points: ResumePoints, trainer: Trainer) -> Iterator[None]:
+    """Hold the run's lock, so that no other process trains it meanwhile.
+
+    Raises:
+        Failure: if another process holds it, or the folder can't be written to.
+    """
+    if trainer.is_global_zero:
+        try:
+            points.lock.acquire()
+        except InUseError as error:
+            raise Failure(f"{error}: wait for it, stop it, or choose another --run") from None
+        except Failure as error:
+            raise Failure(f"{error}: {ADVICE}") from None
+        INTERRUPTION.cleanup = points.lock.release
+    try:
+        yield
+    finally:
+        points.lock.release()
+        INTERRUPTION.cleanup = None
 
 
 def history(command: Command, run: Run, resume_point: dict[str, Any]) -> str:

@@ -103,10 +103,7 @@ class MLP(LightningModule):
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss () of a batch's logits (batch, outputs), which training minimises.
-
-        A regression's is in squared stds of the targets. Labels are smoothed in training only.
-        """
+        """What training minimises (): the mean loss of logits (batch, outputs). Only there labels are smoothed."""
         if self.spec.loss == "mse":
             return functional.mse_loss(logits, self.network.standardised_targets(targets))
         smoothing = self.label_smoothing if self.training else 0.0
@@ -196,19 +193,14 @@ class MLP(LightningModule):
         checkpoint.update(IDENTITY, train_metrics=progress)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue with the training metrics that this process had collected.
-
-        Another number of processes can resume at an epoch's end only, where nothing is collected.
-        """
+        """Continue with the metrics that this process had collected; at an epoch's end there are none to share out."""
         progress = checkpoint["train_metrics"]
         if len(progress) == self.trainer.world_size:
             self.train_metrics.restore(progress[self.global_rank], self.device)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: str | Path) -> Self:  # type: ignore[override]
-        """The trained model of a checkpoint, on the CPU, ready to answer, or to be trained further.
-
-        Lightning's method of this name could be made to run code that a checkpoint holds; this one can't.
+        """The trained model of a checkpoint, on the CPU. Lightning's method of this name could be made to run code.
 
         Raises:
             Failure: if the file can't be read, is damaged, or isn't a checkpoint of LitMLP.

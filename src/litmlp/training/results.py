@@ -39,11 +39,13 @@ def log_hyperparameters(trainer: Trainer, settings: str, results: dict[str, Any]
 
     Their step is after all others: a run that resumes from the end of training purges and logs them again.
     """
-    compared = {"batch_size", "seed", "max_epochs", "precision", *inspect.signature(MLP).parameters} - {"spec"}
+    first = ["hidden", "lr", "batch_size", "max_epochs", "seed", "precision"]  # in the order of the tab's columns
+    compared = [*first, *(name for name in inspect.signature(MLP).parameters if name not in (*first, "spec"))]
+    values = yaml.safe_load(settings)
     parameters = {
-        name: value if isinstance(value, float | str) or type(value) is int else str(value)
-        for name, value in yaml.safe_load(settings).items()
-        if name in compared
+        name: values[name] if isinstance(values[name], float | str) or type(values[name]) is int else str(values[name])
+        for name in compared
+        if name in values
     }
     metrics = {f"test/{name}": value for name, value in results["test"].items()}
     for logger in trainer.loggers:
