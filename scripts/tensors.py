@@ -4,7 +4,9 @@
 stands the code, and below it its value.
 """
 
+import sys
 from code import InteractiveInterpreter
+from io import TextIOWrapper
 
 LESSON = """
 1. A tensor is an array of numbers. Arithmetic on two of them goes element by element.
@@ -85,4 +87,6 @@ def run(lesson: str) -> None:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal of another encoding gets ? for what it doesn't know
+        sys.stdout.reconfigure(errors="replace")
     run(LESSON)

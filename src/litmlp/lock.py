@@ -161,7 +161,7 @@ class RunLock:
 
 def _create(path: Path, this: Holder) -> None:
     with suppress(FileExistsError):
-        file = path.open("x")
+        file = path.open("x", encoding="utf-8")
         try:
             with file:
                 json.dump(vars(this), file)
@@ -186,7 +186,7 @@ def _read(path: Path) -> tuple[Holder, float]:
 def _machine() -> str:
     """Identifies the host, its boot and the container (the PID namespace), or at least the network card."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
         return f"{socket.gethostname()} {uuid.getnode():x}"

@@ -10,6 +10,7 @@ memory (litmlp.server.connections). Still, nothing encrypts, and nothing asks wh
 reverse proxy such as nginx in front.
 """
 
+import gc
 import ipaddress
 import os
 import socket
@@ -45,6 +46,7 @@ def main(argv: list[str]) -> None:
     network = load(path)
     torch.set_num_threads(1)  # for layers this small more gain little, and on a busy machine wait for each other
     server = make_server(make_app(network, path, own_names(listener)))
+    gc.freeze()  # else each full garbage collection visits all of torch's objects, for 0.2 s and more
     print(f"{network.spec.task} from {path}: open {url(listener)} (Ctrl-C stops)", flush=True)
     server.run([listener])
 

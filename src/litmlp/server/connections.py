@@ -15,9 +15,10 @@ SECONDS_FOR_A_BODY = 30
 SECONDS_TO_READ = 30  # what is left of an answer, at least in part
 LARGEST_HEAD = 32 * 2**10  # bytes
 MOST_HEADERS = 100
+AT_ONCE = 64 * 2**10  # bytes read from a connection before the others have their turn
 MOST_PIPELINED = 8  # requests that wait for the answer to one before them, which hardly a client sends
 LARGEST_REQUEST = 16 * 2**20  # bytes, with what frames the chunks of a body
-MOST_HELD = 96 * 2**20  # bytes of all requests that haven't been answered
+MOST_HELD = 64 * 2**20  # bytes of all requests that haven't been answered
 CROWDED = "too many requests are under way, and this one has taken the longest: send it again"
 
 
@@ -87,6 +88,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        transport.max_size = AT_ONCE  # type: ignore[attr-defined]
         self._wait_for_head()
         self.all.make_room()
 

@@ -124,12 +124,13 @@ async def read(request: Request) -> bytes:
     Raises:
         ClientDisconnect: if the connection ends.
     """
-    body = bytearray()
+    chunks, size = [], 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_BODY:
             refuse_size()
-    return bytes(body)
+    return b"".join(chunks)
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:

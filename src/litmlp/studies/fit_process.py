@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from litmlp.errors import Failure
 from litmlp.signals import INTERRUPTION
@@ -15,6 +16,15 @@ from litmlp.signals import INTERRUPTION
 FIT = [sys.executable, "-m", "litmlp", "fit"]
 PACKAGES = str(Path(__file__).parents[2])  # where this package is found, installed or not
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+
+def end_with_parent() -> None:
+    """Have the kernel stop a fit as soon as this process is killed: two fits in one run would write over each other."""
+    if PRCTL is not None:
+        PRCTL(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+OPTIONS: dict[str, Any] = {"process_group": 0, "preexec_fn": end_with_parent} if os.name == "posix" else {}
 
 
 def make(flags: list[str], program: list[str] = FIT) -> None:
@@ -32,11 +42,13 @@ def make(flags: list[str], program: list[str] = FIT) -> None:
             stdin=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [PACKAGES, os.environ.get("PYTHONPATH")]))},
             stderr=errors,
-            process_group=0,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 (one system call)
+            **OPTIONS,
         )
 
         def pass_on(signum: int) -> None:
+            if os.name != "posix":  # Windows knows no signals that a process could answer
+                process.terminate()
+                return
             process.send_signal(signum)
             with suppress(ChildProcessError):
                 os.waitpid(process.pid, 0)  # Popen.wait would wait for its own lock, which the main thread holds
@@ -50,9 +62,3 @@ def make(flags: list[str], program: list[str] = FIT) -> None:
         raise Failure(f"the fit was killed by {signal.Signals(-code).name}: {INTERRUPTION.advice}")
     if code:
         sys.exit(code)
-
-
-def end_with_parent() -> None:
-    """Have the kernel stop a fit as soon as this process is killed: two fits in one run would write over each other."""
-    if PRCTL is not None:
-        PRCTL(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
