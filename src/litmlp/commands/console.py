@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from litmlp.errors import Failure, UsageError
+from litmlp.files import output_fails
 from litmlp.signals import INTERRUPTION
 
 
@@ -27,13 +28,26 @@ def run(command: str, name: str, argv: list[str]) -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        import_module(f"litmlp.commands.{command}").main(argv)
-        sys.stdout.flush()
+        try:
+            import_module(f"litmlp.commands.{command}").main(argv)
+        finally:
+            sys.stdout.flush()
     except (UsageError, Failure) as error:
         if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, Failure):
             print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:  # whoever read our output, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
+        sys.exit(1)
+    except OSError as error:
+        if not output_fails():
+            raise
+        print(f"{name}: can't write what is printed ({error.strerror})", file=sys.stderr)
+        discard_output()
         sys.exit(1)
     sys.exit(0)
+
+
+def discard_output() -> None:
+    """Have Python, which writes what is left of the output when it ends, write it to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

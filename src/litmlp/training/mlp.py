@@ -19,7 +19,7 @@ from litmlp.tasks.loader import Batch
 from litmlp.tasks.task import Task
 from litmlp.training.augment import Augment, Magnitudes
 from litmlp.training.metrics import EpochMetrics, metrics_for
-from litmlp.training.optimizers import Optimizer, Schedule, make_optimizer, make_scheduler
+from litmlp.training.optimizers import Optimizer, Schedule, allow_clipping, make_optimizer, make_scheduler
 from litmlp.training.speed import set_attribute
 
 
@@ -159,15 +159,16 @@ class MLP(LightningModule):
         values = {f"{stage}/{name}": value for name, value in metrics.compute_and_reset().items()}
         self.log_dict(values, prog_bar=True, logger=False, sync_dist=self.trainer.world_size > 1)
         # The test's metrics are logged beside the settings, when the run is complete.
-        if self.logger is not None and stage != "test" and not self.trainer.sanity_checking:
-            # The step is named, because Lightning's own count is off by one after a resume.
-            self.logger.log_metrics(
-                {name: float(value) for name, value in values.items()}, step=self.trainer.global_step - 1
-            )
+        if stage != "test" and not self.trainer.sanity_checking:
+            numbers = {name: float(value) for name, value in values.items()}
+            for logger in self.trainer.loggers:  # the step is named, since Lightning's can be off by one after a resume
+                logger.log_metrics(numbers, step=self.trainer.global_step - 1)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the schedule over the steps that the Trainer is going to make."""
         optimizer, scheduler = self.optimizer_and_scheduler(self.trainer.estimated_stepping_batches)
+        if self.trainer.gradient_clip_val:
+            allow_clipping(optimizer)
         if self.schedule == "constant":
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
