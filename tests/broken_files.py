@@ -100,6 +100,20 @@ class Prepare:
     def folder_named_c(self) -> None:
         Path("c.yaml").mkdir()
 
+    def pipe_named_c(self) -> None:
+        os.mkfifo("c.yaml")
+
+    def large_settings(self) -> None:
+        Path("c.yaml").write_text("#" * 1_000_001)
+
+    def deep_settings(self) -> None:
+        Path("c.yaml").write_text("hidden: " + "[" * 10_000)
+
+    def settings_that_repeat_each_other(self) -> None:
+        """Ten to the power of ten values, if they were written out."""
+        lists = [f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]" for number in range(1, 11)]
+        Path("c.yaml").write_text("\n".join(["a0: &a0 [1]", *lists]))
+
     def unreadable(self) -> None:
         LAST.chmod(0)
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,8 @@ def test_a_broken_input_ends_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    if find_spec(case.get("without", "absent")) is not None:
+        pytest.skip(f"{case['without']} is installed")
     monkeypatch.chdir(tmp_path)
     prepare(case, base)
     before = tree()
@@ -123,3 +126,26 @@ def test_a_process_ends_so_too(number: int, base: Path, tmp_path: Path, monkeypa
     assert matches(case["line"], ended.stderr), ended.stderr
     assert (ended.returncode, ended.stdout) == (case["code"], "")
     assert tree() == before
+
+
+LONG_NUMBER = "1" + "0" * 400  # more than a float can be
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--hidden", f"[{LONG_NUMBER}]"], f"--hidden [{LONG_NUMBER}]: each width must be from 1 to 2**31 - 1"),
+        (
+            ["--max_epochs", LONG_NUMBER],
+            f"--max_epochs {LONG_NUMBER}: must be at least 1, or -1 to train until it is stopped",
+        ),
+        (["--augment", "[" * 5_000], "--augment ...: must be settings like '{name: value}'"),
+    ],
+    ids=["widths", "epochs", "nested"],
+)
+def test_so_does_a_long_value(flags: list[str], line: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        run("fit", "fit.py", flags)
+    out, err = capfd.readouterr()
+    assert matches(line, err), err[:1000]
+    assert (end.value.code, out) == (2, "")

@@ -138,8 +138,8 @@ def test_the_loss_at_least_halves(hidden, batch_norm):
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"hidden": [4, 0]}, "--hidden [4, 0]: each width must be at least 1"),
-        ({"conv": [-1]}, "--conv [-1]: each width must be at least 1"),
+        ({"hidden": [4, 0]}, "--hidden [4, 0]: each width must be from 1 to 2**31 - 1"),
+        ({"conv": [-1]}, "--conv [-1]: each width must be from 1 to 2**31 - 1"),
         ({"dropout": 1.0}, "--dropout 1.0: must be from 0 to below 1"),
         ({"label_smoothing": -0.1}, "--label_smoothing -0.1: must be from 0 to below 1"),
         ({"lr": 0.0}, "--lr 0.0: must be a number above 0"),

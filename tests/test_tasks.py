@@ -124,7 +124,7 @@ def test_a_damaged_data_file_is_named(real_data, tmp_path):
 
 
 def test_values_out_of_range_name_their_flag():
-    with pytest.raises(UsageError, match=r"^--batch_size 0: must be at least 1$"):
+    with pytest.raises(UsageError, match=r"^--batch_size 0: must be from 1 to 2\*\*31 - 1$"):
         TASKS["xor"](batch_size=0)
     with pytest.raises(UsageError, match=r"^--seed -1: must be from 0 to 2\*\*32 - 1$"):
         TASKS["xor"](seed=-1)

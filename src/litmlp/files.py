@@ -1,12 +1,20 @@
 """Files: replaced atomically, and read or refused in one line."""
 
+import errno
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import stat
+import sys
+from collections.abc import Callable, Iterator, ValuesView
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from litmlp.errors import Failure
+from litmlp.errors import Failure, UsageError
+
+LARGEST_SETTINGS = 1_000_000  # bytes of a file of settings, a thousand times what one needs
+DEEPEST, MOST = 30, 100_000  # levels and values of settings within each other
 
 
 def write_durably(path: Path, write: Callable[[Path], object], keep_as: Path | None = None) -> None:
@@ -57,6 +65,51 @@ def writing(path: Path, advice: str) -> Iterator[None]:
         raise Failure(f"can't write {path} ({error.strerror or error}): {advice}") from error
 
 
+def check_writable(folder: Path, advice: str) -> None:
+    """Check that a folder, which may not exist yet, can be written to, without making it.
+
+    Raises:
+        Failure: if it can't, with what to do.
+    """
+    # Unlike Path.exists, this one says no where we have no rights to look.
+    existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))  # noqa: PTH110
+    with writing(folder, advice):
+        TemporaryFile(dir=existing).close()
+        with suppress(FileNotFoundError):
+            folder.lstat()  # no file system has a name that is too long
+
+
+def regular_file(path: Path) -> Path:
+    """The regular file that is written under a name that somebody has chosen: where a symlink leads, its target.
+
+    Raises:
+        UsageError: if something else is there, which a rename would remove: a folder, a device, a pipe.
+    """
+    target = Path(os.path.realpath(path))
+    # Unlike Path's methods, those of os.path say no where there can't be such a name.
+    if os.path.isdir(target):  # noqa: PTH112
+        raise UsageError(f"{path} is a folder: name a file")
+    if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113
+        raise UsageError(f"{path} is a device or a pipe: name a file")
+    return target
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of a regular file. A device may never end, and a pipe may never begin.
+
+    Raises:
+        OSError: if it can't be read, isn't a regular file, or is larger than ``limit`` bytes.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder raises an error of its own
+        raise OSError(errno.EINVAL, "a device or a pipe, no file")
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit // 1_000_000} MB")
+    return content
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file's mapping of settings.
 
@@ -66,11 +119,37 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml  # noqa: PLC0415 (what answers a checkpoint's questions reads none)
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_regular(path, LARGEST_SETTINGS).decode("utf-8"))
     except OSError as error:
         raise Failure(f"can't read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except RecursionError:
+        raise Failure(f"{path} is nested too deeply") from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:  # as of the date 2026-13-01
         raise Failure(f"{path} isn't YAML: {error}") from None
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise Failure(f"{path} is no mapping of settings, with a line 'flag: value' for each")
+    check_nesting(content, path)
     return content
+
+
+def check_nesting(content: Any, path: Path) -> None:
+    """Raise a Failure if settings are nested too deeply, perhaps in themselves, or repeat each other without end."""
+    level = [content]
+    for _ in range(DEEPEST):
+        lists = (value.values() if isinstance(value, dict) else value for value in level)
+        inner = (item for items in lists if isinstance(items, list | ValuesView) for item in items)
+        level = list(islice(inner, MOST + 1))
+        if len(level) > MOST:
+            break
+        if not level:
+            return
+    raise Failure(f"{path} is nested too deeply")
+
+
+def output_fails() -> bool:
+    """Whether what was printed can't be written, to a full disk, say."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False

@@ -1,10 +1,8 @@
-"""What the libraries' error messages are about, in terms of our flags. Each falls back to the original text."""
+"""What jsonargparse's error messages are about, in terms of our flags. Each falls back to the original text."""
 
 import difflib
 import re
 from collections.abc import Sequence
-from numbers import Real
-from typing import Any
 
 IN_WORDS = {
     "int": "a whole number",
@@ -36,10 +34,10 @@ def explain(message: str, flags: Sequence[str]) -> str:
         return f"there is no flag {flag}" + (f"; did you mean {similar[0]}?" if similar else " (see --help)")
     missing = re.search(r"arguments are required: (.*)", message)
     if missing:
-        return f"--{key}.{missing[1]} is missing: give it as well"
+        return explain_missing(key, missing[1])
     value = re.search(r"(?:Given|Got) value: (?P<value>.*)", message)
     if not key or not value:
-        return message
+        return re.sub(r'(Parser key "[^"]+":\s*)+', f"--{key}: ", message)
     if "dot import path string" in message:
         return f"--{key} {value['value']}: there is no class of that name"
     expected = re.findall(r"Expected an? (.*?)(?:\. Got|$)", message, re.MULTILINE)
@@ -48,11 +46,11 @@ def explain(message: str, flags: Sequence[str]) -> str:
     return f"--{key} {value['value']}: must be {' or '.join(wanted) or 'something else (see --help)'}"
 
 
-def flag_in(message: str, options: dict[str, Any]) -> str:
-    """What to put in front of one of the Trainer's messages: the flag that it is about, with its value."""
-    given = {name: value for name, value in options.items() if isinstance(value, str | Real) and value != "auto"}
-    places = {name: message.lower().find(name) for name in given}
-    named = sorted((place, name) for name, place in places.items() if place >= 0)
-    by_value = [(0, name) for name, value in given.items() if isinstance(value, str) and value in message]
-    a_package_is_missing = [(0, name) for name in ("accelerator", "precision", "strategy") if name in given]
-    return "".join(f"--{name} {given[name]}: " for _, name in (named or by_value or a_package_is_missing)[:1])
+def explain_missing(flag: str, argument: str) -> str:
+    """One line for an argument that a class needs.
+
+    Args:
+        flag: the one that names the class.
+        argument: the argument's name.
+    """
+    return f"--{flag}.{argument} is missing: give it as well"

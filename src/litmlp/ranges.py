@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any, NamedTuple
 
 from litmlp.errors import UsageError
@@ -26,26 +25,42 @@ class Range(NamedTuple):
     also: float | None = None
 
     def __contains__(self, value: object) -> bool:
-        if not isinstance(value, Real) or math.isnan(number := float(value)):
+        if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 (NaN; a whole number may exceed floats)
             return False
-        if number == self.also:
+        if value == self.also:
             return True
-        above = number > self.low if "low" in self.without_ends else number >= self.low
-        below = number < self.high if "high" in self.without_ends else number <= self.high
+        above = value > self.low if "low" in self.without_ends else value >= self.low
+        below = value < self.high if "high" in self.without_ends else value <= self.high
         return above and below
+
+
+class OneOf(NamedTuple):
+    """A choice of values."""
+
+    choices: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """The choice, for people."""
+        return " or ".join(self.choices)
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.choices
 
 
 AT_LEAST_0 = Range("a number of at least 0", 0, without_ends="high")
 AT_LEAST_1 = Range("at least 1", 1)
+COUNT = Range("at least 0", 0)
+SIZE = Range("from 1 to 2**31 - 1", 1, 2**31 - 1)
 ABOVE_0 = Range("a number above 0", 0, without_ends="low high")
 PROBABILITY = Range("from 0 to 1", 0, 1)
 BELOW_1 = Range("from 0 to below 1", 0, 1, without_ends="high")
 ENDLESS = Range("at least 1, or -1 to train until it is stopped", 1, 2**53, also=-1)
 
-RANGES: dict[str, Range] = {
+RANGES: dict[str, Range | OneOf] = {
     # of the network
-    "hidden": AT_LEAST_1,
-    "conv": AT_LEAST_1,
+    "hidden": SIZE,
+    "conv": SIZE,
     "dropout": BELOW_1,
     # of the training
     "lr": ABOVE_0,
@@ -59,16 +74,32 @@ RANGES: dict[str, Range] = {
     "augment.flip": PROBABILITY,
     "augment.erase": PROBABILITY,
     # of the task
-    "batch_size": AT_LEAST_1,
+    "batch_size": SIZE,
     "seed": Range("from 0 to 2**32 - 1", 0, 2**32 - 1),
     # of the Trainer, where it doesn't check itself
-    "accumulate_grad_batches": Range("from 1 to 2**31 - 1", 1, 2**31 - 1),
+    "accumulate_grad_batches": SIZE,
     "check_val_every_n_epoch": AT_LEAST_1,
     "gradient_clip_val": Range("at least 0", 0),
     "log_every_n_steps": AT_LEAST_1,
     "max_epochs": ENDLESS,
     "max_steps": ENDLESS,
+    "min_epochs": COUNT,
+    "min_steps": COUNT,
     "num_nodes": AT_LEAST_1,
+    "num_sanity_val_steps": Range("at least 0, or -1 for all", 0, also=-1),
+    # of Lightning's own callbacks and loggers
+    "callbacks.decay": PROBABILITY,
+    "callbacks.every_n_epochs": AT_LEAST_1,
+    "callbacks.every_n_train_steps": AT_LEAST_1,
+    "callbacks.min_delta": AT_LEAST_0,
+    "callbacks.mode": OneOf(("min", "max")),
+    "callbacks.patience": COUNT,
+    "callbacks.refresh_rate": COUNT,
+    "callbacks.save_top_k": Range("at least 0, or -1 for all", 0, also=-1),
+    "callbacks.update_every_n_steps": AT_LEAST_1,
+    "callbacks.update_starting_at_epoch": COUNT,
+    "callbacks.update_starting_at_step": COUNT,
+    "logger.flush_logs_every_n_steps": AT_LEAST_1,
     # of the process
     "threads": Range("from 1 to 1024", 1, 1024),
 }

@@ -16,7 +16,8 @@ from litmlp.settings.parser import make_parser
 from litmlp.settings.threads import use_threads
 from litmlp.tasks.loader import BatchLoader
 from litmlp.training.mlp import MLP
-from litmlp.training.speed import hide_gpus
+from litmlp.training.resume import ResumePoints
+from litmlp.training.trainer import make_trainer, prepare_device
 
 AUTOCAST = {"bf16-mixed": True, None: False, "32-true": False, "32": False, 32: False}
 
@@ -34,13 +35,10 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
     command = read_command(argv)
     check_flags(command)
     use_threads(command.settings.threads)
-    use_gpu = torch.cuda.is_available() and command.settings.accelerator in ("auto", "gpu", "cuda")
-    device = torch.device("cuda", 0) if use_gpu else torch.device("cpu")
-    if not use_gpu:
-        hide_gpus()
+    device = device_of(command)
     task = make_task(command)
     task.prepare_data()
-    model = make_model(command, task)
+    model = make_model(command, task, device)
     model.network.standardise(task.statistics())
     model.to(device)
     if change is not None:
@@ -93,6 +91,19 @@ def evaluate(model: MLP, loader: BatchLoader, autocast: bool) -> str:
     return f"val/loss {float(functional.cross_entropy(outputs, targets)):#.4g}  val/accuracy {float(accuracy):#.4g}"
 
 
+def device_of(command: Command) -> torch.device:
+    """The device that fit.py trains on with these flags.
+
+    Raises:
+        UsageError: if there isn't one, or are several.
+    """
+    trainer = make_trainer(command.settings, command.logs, ResumePoints())
+    if trainer.world_size > 1:
+        raise UsageError(f"--devices {command.settings.devices}: this loop runs on one device; give --devices 1")
+    prepare_device(trainer)
+    return trainer.strategy.root_device
+
+
 def check_flags(command: Command) -> None:
     """Raise a UsageError for a flag that this loop doesn't support."""
     supported = {"max_epochs", "precision", "accelerator", "devices"}
@@ -102,5 +113,7 @@ def check_flags(command: Command) -> None:
             raise UsageError(f"--{name} {value}: this loop leaves it to fit.py")
     if command.settings.precision not in AUTOCAST:
         raise UsageError(f"--precision {command.settings.precision}: this loop knows 32-true and bf16-mixed only")
+    if command.settings.max_epochs == -1:
+        raise UsageError("--max_epochs -1: this loop needs an end")
     if command.run is not None:
         raise UsageError("--run and --resume are fit.py's: this loop keeps nothing to resume from")

@@ -1,13 +1,11 @@
 """``litmlp compare``: fits one task several times with one flag varied, and shows what the flag did."""
 
 import argparse
-import os
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from litmlp.commands.extras import require
-from litmlp.errors import UsageError
-from litmlp.files import write_durably, writing
+from litmlp.errors import UsageError, about
+from litmlp.files import check_writable, regular_file, write_durably, writing
 from litmlp.flags import Parser
 from litmlp.settings.command_line import first_pass
 from litmlp.signals import INTERRUPTION
@@ -38,7 +36,11 @@ def main(argv: list[str]) -> None:
     task_folder, name = fits[0].run.folder.parent, fits[0].comparison
     folder = Path(flags.out) if flags.out is not None else task_folder / f"{name}-comparison"
     for place in (folder, task_folder):
-        check_writable(place)
+        check_writable(place, ADVICE)
+    pictures = [folder / f"{name}.{kind}" for kind in ("svg", "png")]
+    for path in pictures:
+        with about("--out"):
+            regular_file(path)
     INTERRUPTION.advice = "resume with the same command"
     for number, fit in enumerate(fits, 1):
         line = f"{number} of {len(fits)}: {flag}={fit.label}, seed {fit.command.settings.seed}"
@@ -53,8 +55,8 @@ def main(argv: list[str]) -> None:
         print(f"\nMean ± std of the seeds {', '.join(map(str, seeds))}.")
     svg, png = picture(f"Task {fits[0].command.settings.task}, --{flag} varied", flag, values, outcomes)
     print()
-    write(folder / f"{name}.svg", svg.encode())
-    write(folder / f"{name}.png", png)
+    for path, content in zip(pictures, (svg.encode(), png), strict=True):
+        write(path, content)
 
 
 def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -99,18 +101,6 @@ def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return flags, others
 
 
-def check_writable(folder: Path) -> None:
-    """Check that a folder, which may not exist yet, can be written to, without making it.
-
-    Raises:
-        Failure: if it can't.
-    """
-    # Unlike Path.exists, this one says no where we have no rights to look.
-    existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))  # noqa: PTH110
-    with writing(folder, ADVICE):
-        TemporaryFile(dir=existing).close()
-
-
 def write(path: Path, content: bytes) -> None:
     """Write a file of the picture, and say where it is.
 
@@ -119,5 +109,5 @@ def write(path: Path, content: bytes) -> None:
     """
     with writing(path, ADVICE):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, lambda temporary: temporary.write_bytes(content))
+        write_durably(regular_file(path), lambda temporary: temporary.write_bytes(content))
     print(f"picture          {path}")

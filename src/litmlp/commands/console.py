@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from litmlp.errors import Failure, UsageError
+from litmlp.files import output_fails
 from litmlp.signals import INTERRUPTION
 
 LONGEST_LINE = 2000
@@ -29,14 +30,22 @@ def run(command: str, name: str, argv: list[str]) -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        import_module(f"litmlp.commands.{command}").main(argv)
-        sys.stdout.flush()
+        try:
+            import_module(f"litmlp.commands.{command}").main(argv)
+        finally:
+            sys.stdout.flush()
     except (UsageError, Failure) as error:
         if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, Failure):
             print(one_line(f"{name}: {error}"), file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:  # whoever read our output, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
+        sys.exit(1)
+    except OSError as error:
+        if not output_fails():
+            raise
+        print(f"{name}: can't write what is printed ({error.strerror})", file=sys.stderr)
+        discard_output()
         sys.exit(1)
     sys.exit(0)
 
@@ -46,3 +55,8 @@ def one_line(message: str) -> str:
     line = " ".join(message.split())
     shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
     return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"
+
+
+def discard_output() -> None:
+    """Have Python, which writes what is left of the output when it ends, write it to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import litmlp
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.commands.extras import require
-from litmlp.errors import Failure, UsageError
-from litmlp.files import write_durably, writing
+from litmlp.errors import Failure, about
+from litmlp.files import regular_file, write_durably, writing
 from litmlp.model.loading import load, weights_sha256
 from litmlp.model.network import Network
 
@@ -48,8 +48,8 @@ def main(argv: list[str]) -> None:
     path = checkpoint_of(flags)
     network = load(path)
     output = Path(flags.output or f"{network.spec.task}.{flags.format}")
-    if output.is_dir():
-        raise UsageError(f"--output {output} is a folder: name a file")
+    with about("--output"):
+        target = regular_file(output)
     samples = plausible_samples(network)
     difference = 0.0
 
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
         temporary.write_bytes(content)
 
     with writing(output, "make room or rights, or choose another --output"):
-        write_durably(output, write)
+        write_durably(target, write)
     print(f"{output}  {output.stat().st_size / 1e6:.2f} MB, answers like {path} (differs by at most {difference:.0e})")
 
 

@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from litmlp.commands.resuming import choose_resume_point
 from litmlp.errors import Failure
-from litmlp.files import writing
+from litmlp.files import output_fails, writing
 from litmlp.lock import InUseError
 from litmlp.runs import Run
 from litmlp.settings.build import make_model, make_task
@@ -25,8 +23,8 @@ from litmlp.settings.threads import use_threads
 from litmlp.signals import INTERRUPTION
 from litmlp.training import torchrun
 from litmlp.training.announce import announce, announce_early_stop, announce_resume
-from litmlp.training.mlp import MLP
-from litmlp.training.preflight import as_list, check_flags_against_data
+from litmlp.training.loggers import add_loggers
+from litmlp.training.preflight import check_flags_against_data
 from litmlp.training.quiet import silence_libraries
 from litmlp.training.results import log_hyperparameters, show, test_best
 from litmlp.training.resume import ResumePoints
@@ -61,7 +59,7 @@ def main(argv: list[str], points: ResumePoints | None = None) -> None:
     prepare_device(trainer)
     task = make_task(command)
     torchrun.one_after_the_first(task.prepare_data)
-    model = make_model(command, task)
+    model = make_model(command, task, trainer.strategy.root_device)
     check_flags_against_data(trainer, task, model)
     if command.settings.fast_dev_run:
         trainer.fit(model, datamodule=task)
@@ -74,7 +72,7 @@ def main(argv: list[str], points: ResumePoints | None = None) -> None:
         if points_before is not None and run.resume_points() != points_before:
             raise Failure(f"{run.folder} was just trained further by another process: start the same command again")
         open_run(command, run, trainer, start_from, resume_point)
-        add_logger(trainer, command, run, model, resume_point)
+        add_loggers(trainer, command.settings.logger, run, model, resume_point)
         if trainer.is_global_zero:
             announce(trainer, task, model, command.settings.threads)
             if resume_point:
@@ -188,33 +186,10 @@ def one_line_for_what_breaks(run: Run) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # so TensorBoard's writer reports a full disk
-        if error.errno not in OF_THE_DISK:
+        if error.errno not in OF_THE_DISK or output_fails():
             raise
         raise Failure(f"can't write {run.folder} ({error.strerror}): {ADVICE}") from error
     except RuntimeError as error:  # so gloo reports that a process has gone
         if not re.search("Connection (closed|reset) by peer", str(error)):
             raise
         raise Failure(f"another process of this run has died: {INTERRUPTION.advice}") from error
-
-
-def add_logger(trainer: Trainer, command: Command, run: Run, model: MLP, resume_point: dict[str, Any]) -> None:
-    """Give the Trainer the run's TensorBoard logger, or what ``--logger`` says instead.
-
-    Curves that continue after the resume point, or begin again, replace what an interrupted process had logged there.
-    """
-    wanted = command.settings.logger
-    if wanted is False:
-        return
-    if wanted is not None and wanted is not True:
-        trainer.loggers = as_list(wanted)
-        return
-    logger = TensorBoardLogger(
-        run.folder.parent.parent,
-        run.folder.parent.name,
-        run.folder.name,
-        default_hp_metric=False,
-        purge_step=resume_point.get("global_step", 0),
-    )
-    trainer.loggers = [logger]
-    if not resume_point and trainer.is_global_zero:
-        logger.experiment.add_graph(model.network, torch.zeros(1, *model.spec.sample_shape))

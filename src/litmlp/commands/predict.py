@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.errors import Failure, UsageError
+from litmlp.files import read_regular
 from litmlp.inference.images import sample_from_image
 from litmlp.inference.predictions import outputs_of, predictions_from
 from litmlp.inference.samples import sample_from_text
@@ -20,6 +22,7 @@ from litmlp.model.network import Network
 from litmlp.model.spec import Spec
 
 CHUNK = 256  # inputs that are answered together
+LARGEST_IMAGE = 200_000_000  # bytes of a file: the largest image that is unpacked has no more without compression
 
 Answer = dict[str, Any]
 
@@ -40,6 +43,8 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("--format", choices=("text", "json", "csv"), default="text", help="json and csv: for programs")
     flags = parser.parse_args(argv)
+    if "" in flags.inputs:
+        raise UsageError("an INPUT is empty: name an image, a folder of images, or numbers")
     network = load(checkpoint_of(flags))
     takes_images = len(network.spec.sample_shape) == 3
     names = [str(path) for name in flags.inputs for path in files_in(Path(name))] if takes_images else flags.inputs
@@ -71,7 +76,7 @@ def files_in(path: Path) -> list[Path]:
     Raises:
         UsageError: if there is none.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 (unlike Path.is_dir, it says no where there can't be such a folder)
         return [path]
     files = sorted(file for file in path.rglob("[!.]*") if file.is_file())
     if not files:
@@ -104,7 +109,7 @@ def read_sample(spec: Spec, name: str) -> Tensor:
     if len(spec.sample_shape) != 3:
         return sample_from_text(spec, name)
     try:
-        content = Path(name).read_bytes()
+        content = read_regular(Path(name), LARGEST_IMAGE)
     except OSError as error:
         raise Failure(f"can't be read ({error.strerror})") from None
     return sample_from_image(spec, content)

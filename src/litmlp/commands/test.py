@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.errors import Failure, UsageError, about
-from litmlp.files import write_durably, writing
+from litmlp.files import regular_file, write_durably, writing
 from litmlp.model.checkpoint import read_checkpoint
 from litmlp.runs import Run, logs_folder
 from litmlp.studies.charts import as_array, captioned_grid, confusion_chart
@@ -182,11 +182,12 @@ def write_images(folder: Path, charts: dict[str, Image]) -> None:
     """Write the charts as PNG files.
 
     Raises:
+        UsageError: if there is something under a name that isn't a file.
         Failure: if they can't be written.
     """
     for name, chart in charts.items():
         path = folder / f"{name.removeprefix('worst_')}.png"
-        with writing(path, "choose another --images"):
+        with writing(path, "choose another --images"), about("--images"):
             folder.mkdir(parents=True, exist_ok=True)
-            write_durably(path, partial(chart.save, format="PNG"))
+            write_durably(regular_file(path), partial(chart.save, format="PNG"))
         print(f"image            {path}")

@@ -16,9 +16,10 @@ from jsonargparse import Namespace
 from litmlp.errors import UsageError, about
 from litmlp.files import read_yaml
 from litmlp.flags import Parser
-from litmlp.messages import explain
+from litmlp.messages import explain, explain_missing
 from litmlp.ranges import RANGES, check_ranges
 from litmlp.runs import Run, logs_folder
+from litmlp.settings.instances import instantiate
 from litmlp.settings.parser import flags_of, make_parser
 from litmlp.settings.threads import default_threads
 from litmlp.tasks import find_task
@@ -77,10 +78,7 @@ def read_command(argv: list[str]) -> Command:
     with about("--task"):
         task = find_task(reference)
     parser = make_parser(reference, task, first.accelerator)
-    try:
-        parsed = parser.parse_args(argv)
-    except jsonargparse.ArgumentError as error:
-        raise UsageError(explain(str(error), flags_of(parser))) from None
+    parsed = parse(parser, argv)
     for name in ("config", "run", "resume"):
         parsed.pop(name, None)
     parsed.task = reference
@@ -90,12 +88,30 @@ def read_command(argv: list[str]) -> Command:
     for name in ("max_epochs", "max_steps"):
         if parsed[name] is None:
             raise UsageError(f"--{name} null: must be {RANGES[name].words}")
+    settings = instantiate(parser, parsed)
     text = parser.dump(parsed, skip_validation=True)
     if run is not None and stored is not None:
         check_contradictions(yaml.safe_load(text), stored, run, task)
     path = Path(first.resume) if first.resume else None
     resume_from = path if path is not None and path.is_file() else None
-    return Command(task, parser.instantiate(parsed), text, run, resume_from, stored)
+    return Command(task, settings, text, run, resume_from, stored)
+
+
+def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
+    """The value of every flag. A logger to files that is told no folder writes to the run's.
+
+    Raises:
+        UsageError: if a flag or a value is wrong.
+    """
+    try:
+        return parser.parse_args(argv)
+    except jsonargparse.ArgumentError as error:
+        line = explain(str(error), flags_of(parser))
+    except RecursionError:
+        line = "a value is nested too deeply"
+    if line == explain_missing("logger", "save_dir"):
+        return parse(parser, [*argv, "--logger.save_dir="])
+    raise UsageError(line) from None
 
 
 def processes_in(settings: Namespace) -> int:

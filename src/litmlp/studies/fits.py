@@ -4,14 +4,12 @@ import json
 import re
 from typing import Any, NamedTuple
 
-import torch
 import yaml
 
 from litmlp.errors import UsageError, about
 from litmlp.runs import Run
-from litmlp.settings.build import make_task
+from litmlp.settings.build import make_outline, make_task
 from litmlp.settings.command_line import MAY_CHANGE, Command, named_run, read_command
-from litmlp.training.mlp import MLP
 from litmlp.training.resume import ResumePoints
 from litmlp.training.trainer import make_trainer
 
@@ -84,9 +82,7 @@ def checked_parameters(command: Command) -> int:
         raise UsageError(f"--{flag}: a comparison is drawn from the runs' own curves; leave it out")
     task = make_task(command)
     task.prepare_data()
-    spec = task.spec
-    with torch.device("meta"):  # without memory
-        model = MLP(spec, **command.arguments(MLP))
+    model = make_outline(command, task)
     make_trainer(settings, command.logs, ResumePoints())
     return sum(parameter.numel() for parameter in model.parameters())
 

@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, TQDMProgressBar
 
 from litmlp.randomness import seed_step
+from litmlp.training.internals import set_logged_step
 
 
 class SeedEachStep(Callback):
@@ -68,9 +69,14 @@ class StepCurves(Callback):
         self.step = 0
         self.rate = 0.0
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Have the callbacks after this one log at the step ahead."""
+        set_logged_step(trainer, trainer.global_step)
+
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Keep the learning rate of the step ahead."""
         self.step = trainer.global_step
+        set_logged_step(trainer, self.step)
         if self.step % self.every == 0:
             self.rate = trainer.optimizers[0].param_groups[0]["lr"]
 
@@ -78,6 +84,6 @@ class StepCurves(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Log both, if this batch made the step: others of it only accumulated gradients."""
-        if trainer.logger is not None and self.step % self.every == 0 and trainer.global_step > self.step:
-            values = {"learning_rate": self.rate, "train/step_loss": outputs["loss"]}
-            trainer.logger.log_metrics(values, step=self.step)
+        if self.step % self.every == 0 and trainer.global_step > self.step:
+            for logger in trainer.loggers:
+                logger.log_metrics({"learning_rate": self.rate, "train/step_loss": outputs["loss"]}, step=self.step)

@@ -8,7 +8,8 @@ from typing import Any
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from litmlp.errors import Failure
-from litmlp.model.checkpoint import WEIGHTS, check_content, read_checkpoint, write_checkpoint
+from litmlp.files import writing
+from litmlp.model.checkpoint import IDENTITY, WEIGHTS, check_content, read_checkpoint, write_checkpoint
 from litmlp.runs import Run
 
 COUNTS = {"current": dict.fromkeys(("ready", "completed", "started", "processed"), int)}
@@ -34,6 +35,8 @@ RESUME_POINT = {
     "lr_schedulers": list,
     "train_metrics": [{"pending": list, "sums": [dict]}],
 }
+# What other checkpoints hold: weights, and what is needed to use them. A run is resumed from last.ckpt only.
+KEPT = ("epoch", "global_step", "pytorch-lightning_version", "hyper_parameters", "state_dict", *IDENTITY)
 
 
 def read_resume_point(path: Path) -> dict[str, Any]:
@@ -70,9 +73,14 @@ class SafeCheckpointIO(TorchCheckpointIO):
         self.folders: set[Path] = set()  # where this process has written checkpoints
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Replace a checkpoint. The previous ``last.ckpt`` is kept as ``previous.ckpt`` beside it."""
+        """Replace a checkpoint. The previous ``last.ckpt`` is kept as ``previous.ckpt``; others hold weights only."""
         path = Path(path)
-        write_checkpoint(checkpoint, path, path.with_name("previous.ckpt") if path.name == "last.ckpt" else None)
+        if path.name == "last.ckpt":
+            write_checkpoint(checkpoint, path, path.with_name("previous.ckpt"))
+        else:
+            with writing(path, "make room or rights there, then resume"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_checkpoint({name: checkpoint[name] for name in KEPT if name in checkpoint}, path)
         self.folders.add(path.resolve().parent)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:

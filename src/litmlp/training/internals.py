@@ -1,6 +1,7 @@
-"""What a run needs of Lightning 2.6 and Lightning doesn't make public, in two functions that tests hold."""
+"""What a run needs of Lightning 2.6 and Lightning doesn't make public, in functions that tests hold."""
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 
 def restore_loader_state(trainer: Trainer) -> None:
@@ -17,3 +18,19 @@ def validation_follows(trainer: Trainer) -> bool:
     fetcher = trainer.fit_loop._data_fetcher
     assert fetcher is not None
     return trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher)
+
+
+def set_logged_step(trainer: Trainer, step: int) -> None:
+    """Have Lightning's own callbacks log their values at this step: their count can be off by one after a resume."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped = step
+
+
+def looks_at_epoch_end(callback: Callback, trainer: Trainer) -> bool:
+    """Whether a callback looks at its metric at the end of an epoch, rather than of a validation."""
+    asked = None
+    if isinstance(callback, EarlyStopping):
+        asked = callback._check_on_train_epoch_end
+    elif isinstance(callback, ModelCheckpoint):
+        asked = callback._save_on_train_epoch_end
+    validates_once = trainer.val_check_interval == 1.0 or not trainer.limit_val_batches
+    return asked if asked is not None else validates_once and trainer.check_val_every_n_epoch == 1

@@ -20,10 +20,12 @@ class EpochMetrics(nn.Module):
     an epoch that was interrupted reports the very metrics of one that wasn't.
 
     Attributes:
+        names: of the metrics.
         score_name: the metric beside the loss that is best when it is highest.
         metrics: torchmetrics' own, whose sums are the state.
     """
 
+    names: tuple[str, ...]
     score_name: str
     metrics: tuple[Metric, ...]
 
@@ -94,6 +96,7 @@ class ClassificationMetrics(EpochMetrics):
         classes: how many there are.
     """
 
+    names = ("loss", "accuracy")
     score_name = "accuracy"
 
     def __init__(self, classes: int) -> None:
@@ -106,7 +109,7 @@ class ClassificationMetrics(EpochMetrics):
 
     def update(self, losses: tuple[Tensor, ...], logits: Tensor, targets: Tensor, batch_sizes: list[int]) -> None:
         """Add batches."""
-        weights = torch.tensor([float(size) for size in batch_sizes], device=logits.device)
+        weights = torch.tensor(batch_sizes, dtype=torch.float32, device=logits.device)
         self.loss.update(torch.stack(losses).float() @ weights)
         self.samples.update(weights)
         self.accuracy.update(logits.float(), targets)
@@ -125,6 +128,7 @@ class RegressionMetrics(EpochMetrics):
         network: standardises targets, and knows their std.
     """
 
+    names = ("loss", "rmse", "mae", "r2")
     score_name = "r2"
 
     def __init__(self, network: Network) -> None:

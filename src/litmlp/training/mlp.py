@@ -19,7 +19,7 @@ from litmlp.tasks.loader import Batch
 from litmlp.tasks.task import Task
 from litmlp.training.augment import Augment, Magnitudes
 from litmlp.training.metrics import EpochMetrics, metrics_for
-from litmlp.training.optimizers import Optimizer, Schedule, make_optimizer, make_scheduler
+from litmlp.training.optimizers import Optimizer, Schedule, allow_clipping, make_optimizer, make_scheduler
 from litmlp.training.speed import set_attribute
 
 
@@ -69,8 +69,7 @@ class MLP(LightningModule):
         augment: Magnitudes | None = None,
     ) -> None:
         super().__init__()
-        training = {"lr": lr, "weight_decay": weight_decay, "label_smoothing": label_smoothing}
-        check_ranges(training)
+        check_ranges(training := {"lr": lr, "weight_decay": weight_decay, "label_smoothing": label_smoothing})
         settings = Settings(spec, tuple(hidden), activation, dropout, batch_norm, tuple(conv))
         others = {"optimizer": optimizer, "schedule": schedule, "augment": dict(augment) if augment else None}
         self.save_hyperparameters({**settings.as_plain(), **training, **others})
@@ -165,16 +164,19 @@ class MLP(LightningModule):
     def _report(self, stage: str, metrics: EpochMetrics) -> None:
         values = {f"{stage}/{name}": value for name, value in metrics.compute_and_reset().items()}
         self.log_dict(values, prog_bar=True, logger=False, sync_dist=self.trainer.world_size > 1)
-        # The test's metrics are logged beside the settings, when the run is complete.
-        if self.logger is not None and stage != "test" and not self.trainer.sanity_checking:
-            # The step is named, because Lightning's own count is off by one after a resume. While gradients accumulate
-            # it is the one ahead: what is logged after a resume point then has a step that a resume purges.
+        if stage != "test" and not self.trainer.sanity_checking:  # the test's are logged when the run is complete
+            numbers = {name: float(value) for name, value in values.items()}
+            # Named, since Lightning's is off by one after a resume; while gradients accumulate the step ahead, so that
+            # what is logged after a resume point has a step that a resume purges.
             step = self.trainer.global_step - (0 if self.is_accumulating else 1)
-            self.logger.log_metrics({name: float(value) for name, value in values.items()}, step=step)
+            for logger in self.trainer.loggers:
+                logger.log_metrics(numbers, step=step)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the schedule over the steps that the Trainer is going to make."""
         optimizer, scheduler = self.optimizer_and_scheduler(self.trainer.estimated_stepping_batches)
+        if self.trainer.gradient_clip_val:
+            allow_clipping(optimizer)
         if self.schedule == "constant":
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -26,6 +26,15 @@ def make_optimizer(
     return kind(parameters, **options)
 
 
+def allow_clipping(optimizer: torch.optim.Optimizer) -> None:
+    """Let Lightning clip the gradients of a fused optimizer under mixed precision.
+
+    It refuses to, because a fused optimizer removes the loss's scale from the gradients only within its step. With this
+    attribute unset torch's GradScaler removes it before, and in bfloat16 there is no scale anyway.
+    """
+    optimizer.__dict__["_step_supports_amp_scaling"] = False
+
+
 def make_scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, steps: float) -> LambdaLR:
     """The schedule of the optimizer's learning rate over ``steps`` steps.
 

@@ -65,4 +65,7 @@ def show(results: dict[str, Any], run: Run) -> None:
     print(f"{results['epochs']} epochs, {results['steps']} steps, {results['seconds']:.1f} s of training")
     print(f"last weights     sha256 {results['weights_sha256'][:16]}")
     print(f"best checkpoint  {run.best}")
-    print(f"curves           tensorboard --logdir {run.folder.parent.parent}")
+    if any(run.folder.glob("events.out.tfevents.*")):
+        print(f"curves           tensorboard --logdir {run.folder.parent.parent}")
+    if (run.folder / "metrics.csv").is_file():
+        print(f"curves           {run.folder / 'metrics.csv'}")
