@@ -5,10 +5,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from lightning.pytorch import Callback
+
 from litmlp.settings.parser import make_parser
 from litmlp.tasks import find_task
 from tests.fuzz.cases import Case, Step
-from tests.fuzz.values import Values
+from tests.fuzz.values import Values, public_classes
 
 TASKS = ("xor", "log", "log_value", "digits")
 SHORT = ("--accelerator", "cpu", "--max_epochs", "1", "--limit_train_batches", "2")
@@ -40,6 +42,9 @@ def flag(random: Random, values: Values, task: str) -> Step:
         return Step(tuple(nonsense(random, values, task)))
     options = options_of(task)
     name = random.choice(OFTEN if random.random() < 0.4 else sorted(options))
+    if name.endswith(".help"):
+        classes = [one.__name__ for one in public_classes(Callback)]
+        return Step((f"--{name}", values.written(random.choice(classes) if random.random() < 0.7 else values.text())))
     if options[name] is None:
         return Step((f"--{name}", *([values.written(values.text())] if random.random() < 0.5 else [])))
     return Step(tuple(words_of(random, values, name, values.of(options[name], name))))

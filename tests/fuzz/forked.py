@@ -1,5 +1,6 @@
 """Kinds of cases that are a command with its input, each run in a forked process."""
 
+import math
 import shutil
 import sys
 from collections.abc import Callable
@@ -123,6 +124,6 @@ def make_base(folder: Path) -> Path:
     """The folder that cases begin with, which has small runs of several tasks."""
     box = Box(folder / "base", None)
     for flags in FITS:
-        ending = box.run(lambda flags=flags: run("fit", "fit.py", flags.split()))
+        ending = box.run(lambda flags=flags: run("fit", "fit.py", flags.split()), enough=math.inf)
         assert ending.code == 0, ending.err
     return box.work

@@ -3,6 +3,7 @@
 import atexit
 import faulthandler
 import os
+import re
 import resource
 import select
 import shutil
@@ -22,6 +23,7 @@ FILE_SIZE = 2**29  # bytes of the largest file that a case may write
 PATIENCE = 20.0  # seconds without any output or change of a file, after which a case counts as hanging
 ENOUGH = 4.0  # seconds of training, after which the case is asked to stop
 UNCAUGHT = 70  # the exit code of a case that ended in an exception
+TRAINS = re.compile(rb"^epoch |Epoch ", re.MULTILINE)  # an epoch's line, or a progress bar
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
     "http_proxy": "http://127.0.0.1:9",  # nobody listens there: downloads fail at once
@@ -73,13 +75,13 @@ class Box:
         else:
             shutil.copytree(base, self.work)
 
-    def run(self, act: Callable[[], object], encoding: str = "utf-8") -> Ending:
-        """Call a function in a forked process, and watch it to its end."""
+    def run(self, act: Callable[[], object], encoding: str = "utf-8", enough: float = ENOUGH) -> Ending:
+        """Call a function in a forked process, and watch it to its end, or for so many seconds of training."""
         before = self.tree()
         pid = self.fork(act, encoding)
-        code, stopped, hung = self.watch(pid)
+        code, stopped, hung = self.watch(pid, enough)
         orphans = kill_group(pid)
-        out, err = (self.printed(name, encoding) for name in ("out", "err"))
+        out, err = (self.printed(name).decode(encoding, errors="replace") for name in ("out", "err"))
         after = self.tree()
         changes = sorted(path for path in {**before, **after} if before.get(path) != after.get(path))
         return Ending(code, out, err, changes, stopped, hung, orphans)
@@ -133,29 +135,30 @@ class Box:
         for kind, most in ((resource.RLIMIT_AS, limit), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_CORE, 0)):
             resource.setrlimit(kind, (most, most))
 
-    def watch(self, pid: int) -> tuple[int, bool, bool]:
+    def watch(self, pid: int, enough: float) -> tuple[int, bool, bool]:
         """The exit code, whether the process was asked to stop, and whether it hung."""
         descriptor = os.pidfd_open(pid)
-        start = progress = time.monotonic()
+        start = progress = clock(pid)
         seen, stopped, hung = -1, False, False
         while not select.select([descriptor], [], [], 0.5)[0]:
-            now, size = time.monotonic(), sum((self.folder / name).stat().st_size for name in ("out", "err"))
-            if size != seen:
-                seen, progress = size, now
+            now, printed = clock(pid), self.printed("out") + self.printed("err")
+            if len(printed) != seen:
+                seen, progress = len(printed), now
             if hung and now - progress > 2 * PATIENCE:
                 os.kill(pid, signal.SIGKILL)
             elif not hung and now - progress > PATIENCE:
                 hung = True
                 os.kill(pid, signal.SIGABRT)
-            elif not stopped and now - start > ENOUGH and size:
+            elif not stopped and now - start > enough and TRAINS.search(printed):
                 stopped = True
                 os.kill(pid, signal.SIGTERM)
         os.close(descriptor)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), stopped, hung
 
-    def printed(self, name: str, encoding: str) -> str:
-        """What is on stdout or stderr."""
-        return (self.folder / name).read_bytes().decode(encoding, errors="replace")
+    def printed(self, name: str) -> bytes:
+        """What is on stdout or stderr so far."""
+        path = self.folder / name
+        return path.read_bytes() if path.exists() else b""
 
     def tree(self) -> Tree:
         """Every file and folder, and what shows that it was touched."""
@@ -169,6 +172,11 @@ class Box:
                 if relative not in ("out", "err"):
                     found[relative] = entry
         return found
+
+
+def clock(pid: int) -> float:
+    """Seconds that pass for a process: without those for which others had the CPUs that it could have used."""
+    return time.monotonic() - int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 def kill_group(pid: int) -> bool:
