@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -84,9 +83,3 @@ def dollar_quoted(word: str) -> str:
 def is_from_bytes(word: str) -> bool:
     """Whether all lone surrogates in it stand for bytes, as on a command line that isn't UTF-8."""
     return not any("\ud800" <= character <= "\udc7f" or "\udd00" <= character <= "\udfff" for character in word)
-
-
-def in_folder(path: Path) -> Path:
-    """The path, its folder made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path

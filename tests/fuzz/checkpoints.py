@@ -1,7 +1,8 @@
 """Checkpoints with valid checksums and random content."""
 
-import copy
-from functools import cache
+import math
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +15,10 @@ from tests.fuzz.values import Values
 
 RUN = Path("lightning_logs/xor/base")
 LAST = RUN / "checkpoints" / "last.ckpt"
-NAMES = ("../x", "/dev/null/x", "a/b", "CON", ".", "", "x\x1b[2J", "\ud800", "x" * 300, "\u202ex", "x\ny", "mnist", "xor:XOR")
+NAMES = (
+    "../x", "/dev/null/x", "a/b", "CON", ".", "", "x\x1b[2J", "\ud800", "x" * 300, "\u202ex", "x\ny", "mnist",
+    "xor:XOR",
+)  # fmt: skip
 COMMANDS = (
     ("fit", (f"--resume={LAST}", "--max_epochs=3")),
     ("fit", (f"--resume={LAST}", "--max_epochs=3")),
@@ -24,7 +28,37 @@ COMMANDS = (
     ("test", (f"--ckpt={LAST}",)),
     ("load", (str(LAST),)),
     ("export", (f"--ckpt={LAST}", "--format=pt2")),
-)  # fmt: skip
+)
+# What can be in place of a tensor of floating-point numbers.
+OTHERS: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda tensor: tensor * math.nan,
+    lambda tensor: tensor + math.inf,
+    lambda tensor: tensor + 1e38,
+    torch.zeros_like,
+    torch.neg,
+    Tensor.double,
+    Tensor.half,
+    Tensor.bfloat16,
+    Tensor.long,
+    Tensor.bool,
+    partial(Tensor.to, dtype=torch.float8_e4m3fn),
+    partial(Tensor.to, dtype=torch.complex64),
+    partial(Tensor.to, dtype=torch.uint8),
+    partial(Tensor.to, device="meta"),
+    lambda tensor: tensor.reshape(1, -1).to_sparse(),
+    lambda tensor: tensor.to_sparse() if tensor.dim() else tensor.long(),
+    lambda tensor: tensor.to_sparse_csr() if tensor.dim() == 2 else tensor.half(),
+    lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+    torch.nn.Parameter,
+    lambda tensor: tensor[None],
+    lambda tensor: tensor.flatten()[:1],
+    lambda tensor: tensor.flatten()[:0],
+    lambda tensor: tensor.T if tensor.dim() == 2 else tensor.repeat(2),
+    lambda tensor: torch.zeros(1).expand(tensor.shape or (1,)),
+    lambda tensor: torch.zeros(1).expand(10**6, 10**6),
+    lambda tensor: torch.empty(0, 10**9),
+    lambda tensor: torch.zeros(()),
+)
 
 Keys = tuple[Any, ...]
 
@@ -82,7 +116,7 @@ def other(random: Random, found: Any) -> Any:
     """Something else in place of a value."""
     kind = random.random()
     if isinstance(found, Tensor) and kind < 0.8:
-        return other_tensor(random, found)
+        return random.choice(OTHERS)(found.detach().clone().float())
     if isinstance(found, str) and kind < 0.6:
         return random.choice(NAMES)
     if isinstance(found, bool | int | float) and kind < 0.3:
@@ -92,25 +126,8 @@ def other(random: Random, found: Any) -> Any:
         kept = random.sample(items, random.randint(0, len(items))) * random.choice((1, 1, 2))
         return type(found)(kept) if not isinstance(found, dict) else dict(kept)
     if kind > 0.85:
-        return other_tensor(random, torch.ones(random.choice(((), (0,), (1,), (2, 2), (4, 4)))))
+        return random.choice(OTHERS)(torch.ones(random.choice(((), (0,), (1,), (2, 2), (4, 4)))))
     return Values(random, 1.0).anything()
-
-
-def other_tensor(random: Random, tensor: Tensor) -> Tensor:
-    """A tensor with other numbers, of another shape, of another type or of another kind."""
-    numbers = tensor.detach().clone().float()
-    kinds = (
-        lambda: numbers * float("nan"), lambda: numbers + float("inf"), lambda: numbers * 0, lambda: numbers + 1e38, lambda: -numbers,
-        lambda: numbers.double(), lambda: numbers.half(), lambda: numbers.bfloat16(), lambda: numbers.to(torch.float8_e4m3fn),
-        lambda: numbers.long(), lambda: numbers.bool(), lambda: numbers.to(torch.complex64), lambda: numbers.to(torch.uint8),
-        lambda: numbers.to_sparse() if numbers.dim() else numbers.long(), lambda: numbers.to("meta"), lambda: numbers.requires_grad_(),
-        lambda: torch.nn.Parameter(numbers), lambda: torch.quantize_per_tensor(numbers, 0.1, 0, torch.qint8), lambda: numbers[None],
-        lambda: numbers.flatten()[:1], lambda: numbers.flatten()[:0], lambda: numbers.T if numbers.dim() == 2 else numbers.repeat(2),
-        lambda: torch.zeros(1).expand(10**6, 10**6), lambda: torch.zeros(1).expand(tensor.shape or (1,)), lambda: torch.zeros(()),
-        lambda: numbers.to_sparse_csr() if numbers.dim() == 2 else numbers.half(), lambda: torch.empty(0, 10**9),
-    )  # fmt: skip
-    made: Tensor = random.choice(kinds)()
-    return made
 
 
 def path_of(keys: Keys) -> str:

@@ -108,4 +108,3 @@ def similar(line: str) -> str:
     """A line without what differs from case to case."""
     line = re.sub(r"0x[0-9a-f]+", "0x…", line)
     return re.sub(r"-?\d[\d.e+]*", "N", line)[:300]
-

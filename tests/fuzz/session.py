@@ -84,6 +84,6 @@ class Session:
                 self.counts[name, what] for what in ("cases", "refused", "ran", "failures", "distinct")
             )
             if cases:
-                pace = f"{cases / self.seconds[name]:.1f} cases/s"
-                print(f"{name:11} {cases} cases: {refused} refused, {ran} ran, {failures} failures ({distinct} distinct), {pace}")
+                came_of_it = f"{refused} refused, {ran} ran, {failures} failures ({distinct} distinct)"
+                print(f"{name:11} {cases} cases: {came_of_it}, {cases / self.seconds[name]:.1f} cases/s")
         return sum(self.counts[name, "failures"] for name in self.kinds)

@@ -41,12 +41,17 @@ MEANT: dict[str, tuple[Any, ...]] = {
     "mode": ("min", "max", "auto", "up"),
     "logging_interval": ("step", "epoch", "x", None),
     "interval": ("step", "epoch", "x"),
-    "dirpath": ("points", "a/b", None), "save_dir": ("logs", "a/b", None), "filename": ("{epoch}", "{val/loss:.2f}", "x"),
+    "dirpath": ("points", "a/b", None), "save_dir": ("logs", "a/b", None), "filename": ("{epoch}", "{val/loss}", "x"),
     "default_root_dir": ("here", ".", None), "data_dir": ("data", "here"),
     "run": ("base", "mine", "a.b", "a b"), "resume": ("lightning_logs/xor/base", "last", "base"), "config": ("c.yaml",),
     "task": ("xor", "log", "log_value", "digits", "digit", "x.py:X", "xor:XOR", "litmlp.tasks.xor:XOR"),
     "max_epochs": (1, 2, 3), "min_epochs": (1, 2), "max_steps": (1, 5, -1), "min_steps": (1, 5),
     "hidden": ([8], [], [4, 4], [16]), "batch_size": (4, 16, 64, 1), "name": ("x", None), "version": (1, "x", None),
+}  # fmt: skip
+
+PLAIN: dict[Any, tuple[Any, ...]] = {
+    bool: (True, False), int: (1, 1, 2, 3, 5), float: (0.1, 0.5, 0.01, 1.0), str: ("x", "a_b"), Path: ("x", "a/b"),
+    type(None): (None,), timedelta: ("00:00:00:05",),
 }  # fmt: skip
 
 
@@ -85,35 +90,24 @@ class Values:
             return self.anything()
         if name in MEANT and (self.random.random() < 0.7 or depth > 3):
             return self.random.choice(MEANT[name])
+        if hint in PLAIN:
+            return self.random.choice(PLAIN[hint])
+        if isinstance(hint, type) and hint.__module__.startswith("lightning") and depth < 4:
+            return self.instance_of(hint)
+        return self._nested(hint, name, depth + 1)
+
+    def _nested(self, hint: Any, name: str, depth: int) -> Any:
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if origin in (typing.Union, types.UnionType):
-            return self.of(self.random.choice(arguments), name, depth + 1)
+            return self.of(self.random.choice(arguments), name, depth)
         if origin is typing.Literal:
             return self.random.choice(arguments)
         if origin in (list, set, tuple, collections.abc.Sequence, collections.abc.Iterable):
-            return [self.of(arguments[0], depth=depth + 1) for _ in range(self.random.randint(0, 2))]
+            return [self.of(arguments[0], depth=depth) for _ in range(self.random.randint(0, 2))]
         if origin in (dict, collections.abc.Mapping):
-            return {self.of(arguments[0], depth=depth + 1): self.of(arguments[1], depth=depth + 1)}
+            return {self.of(arguments[0], depth=depth): self.of(arguments[1], depth=depth)}
         if typing.is_typeddict(hint):
-            names = self.random.sample(sorted(hint.__annotations__), self.random.randint(1, 2))
-            return {key: self.of(float) for key in names}
-        return self._plain(hint, depth)
-
-    def _plain(self, hint: Any, depth: int) -> Any:
-        if hint is bool:
-            return self.random.random() < 0.5
-        if hint is int:
-            return self.random.choice((1, 1, 2, 3, 5))
-        if hint is float:
-            return self.random.choice((0.1, 0.5, 0.01, 1.0))
-        if hint in (None, type(None)):
-            return None
-        if hint is timedelta:
-            return "00:00:00:05"
-        if hint is str or (isinstance(hint, type) and issubclass(hint, Path)):
-            return self.random.choice(("x", "a_b"))
-        if isinstance(hint, type) and (hint.__module__.startswith("lightning") and depth < 4):
-            return self.instance_of(hint)
+            return {key: self.of(float) for key in self.random.sample(sorted(hint.__annotations__), 2)}
         return self.anything()
 
     def instance_of(self, base: type) -> dict[str, Any]:
@@ -143,7 +137,7 @@ def public_classes(base: type) -> list[type]:
             if subclass not in found and subclass.__module__.startswith("lightning."):
                 found.add(subclass)
                 queue.append(subclass)
-    return sorted((one for one in found if not one.__name__.startswith("_")), key=lambda one: (one.__module__, one.__name__))
+    return sorted((one for one in found if one.__name__[0] != "_"), key=lambda one: (one.__module__, one.__name__))
 
 
 def arguments_of(chosen: type) -> dict[str, tuple[Any, bool]]:
