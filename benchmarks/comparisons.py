@@ -16,7 +16,7 @@ def epochs(setting: Setting, batch_size: int, fit_at_most: float, keras_at_least
         f"{name}, batch {batch_size}"
         for name in ("fit", "fit in float32", "by_hand in float32", PIPELINE, "scikit-learn", "Keras on JAX")
     )
-    contestants = [
+    candidates = [
         setting.ours(fit, FIT, *ours),
         setting.ours(fit_float32, FIT, *ours, "--precision", "32-true"),
         setting.ours(by_hand, BY_HAND, *ours, "--precision", "32-true"),
@@ -30,21 +30,21 @@ def epochs(setting: Setting, batch_size: int, fit_at_most: float, keras_at_least
         Row(sklearn, fit, "epoch", at_least=2),
         Row(keras, fit, "epoch", at_least=keras_at_least),
     ]
-    return Group(contestants, rows)
+    return Group(candidates, rows)
 
 
 def precision(setting: Setting) -> Group:
     """bf16-mixed against float32, for two data sets; each round has a seed of its own."""
-    contestants, rows = [], []
+    candidates, rows = [], []
     for task in ("mnist", "fashion_mnist"):
         for batch_size in (64, 256):
             names = [f"{task}, batch {batch_size}, {precision}" for precision in ("bf16-mixed", "32-true")]
             for name in names:
                 flags = ["--task", task, *SAME_NETWORK, "--batch_size", str(batch_size), "--seed", "{round}"]
                 flags += ["--precision", name.rpartition(" ")[2], "--max_epochs", str(setting.epochs)]
-                contestants.append(setting.ours(name, FIT, *flags))
+                candidates.append(setting.ours(name, FIT, *flags))
             rows.append(Row(names[0], names[1], "epoch", at_most=1))
-    return Group(contestants, rows)
+    return Group(candidates, rows)
 
 
 def augment(setting: Setting) -> Group:
@@ -52,27 +52,27 @@ def augment(setting: Setting) -> Group:
     deformed, plain = "fit.py --task mnist with --augment", "fit.py --task mnist as recommended"
     flags = ["--task", "mnist", "--max_epochs", str(setting.epochs)]
     strengths = "{rotation: 7.5, scale: 0.15, shear: 7.5, shift: 1.5, elastic: 0.6}"
-    contestants = [
+    candidates = [
         setting.ours(deformed, FIT, *flags, "--augment", strengths),
         setting.ours(plain, FIT, *flags),
     ]
-    return Group(contestants, [Row(deformed, plain, "epoch")])
+    return Group(candidates, [Row(deformed, plain, "epoch")])
 
 
 def time_to_98(setting: Setting) -> Group:
     """From a process's start to its end, with 98 % of the test images right; each round has a seed of its own.
 
-    A contestant that stays below shows in the accuracy beside its time.
+    A candidate that stays below shows in the accuracy beside its time.
     """
     fit, pipeline, sklearn, keras = (f"{name} to 98 %" for name in ("fit", PIPELINE, "scikit-learn", "Keras on JAX"))
     seed = ["--seed", "{round}"]
-    contestants = [
+    candidates = [
         setting.ours(fit, FIT, "--task", "mnist", *seed),
         *setting.peer(pipeline, "lightning_pipeline", *seed, *SETTINGS_TO_98["lightning_pipeline"]),
         *setting.peer(sklearn, "scikit_learn", *seed, *SETTINGS_TO_98["scikit_learn"]),
         *setting.peer(keras, "keras_jax", *seed, *SETTINGS_TO_98["keras_jax"]),
     ]
-    return Group(contestants, [Row(peer, fit, "seconds", at_least=1.5) for peer in (pipeline, sklearn, keras)])
+    return Group(candidates, [Row(peer, fit, "seconds", at_least=1.5) for peer in (pipeline, sklearn, keras)])
 
 
 # For the network [512, 256] and Adam. Keras in 3 epochs ended with 98.14 to 98.21 % of the tests (2 epochs of smaller
@@ -91,8 +91,8 @@ def device(setting: Setting) -> Group:
     fit, by_hand, compiled, graphs = (
         f"{name}, batch 1024" for name in ("fit", "by_hand", "by_hand compiled", "by_hand with CUDA graphs")
     )
-    program = [PYTHON, "-m", "benchmarks.contestants.compiled"]
-    contestants = [
+    program = [PYTHON, "-m", "benchmarks.candidates.compiled"]
+    candidates = [
         setting.ours(fit, FIT, *ours),
         setting.ours(by_hand, BY_HAND, *ours),
         setting.ours(compiled, program, *ours, "--mode", "default"),
@@ -103,4 +103,4 @@ def device(setting: Setting) -> Group:
         Row(by_hand, compiled, "epoch"),
         Row(by_hand, graphs, "epoch"),
     ]
-    return Group(contestants, rows)
+    return Group(candidates, rows)

@@ -3,11 +3,11 @@
 from itertools import pairwise
 from math import prod
 
-from benchmarks.contest import Contestant
+from benchmarks.candidate import Candidate
 from benchmarks.setting import FIT, PYTHON, Group, Setting
 from benchmarks.table import Row
 
-GROWTH = 1.1  # how much faster than its arithmetic an epoch may grow: the aim ×11 for ten times the samples
+GROWTH = 1.1  # how much faster than its arithmetic an epoch may grow: the target ×11 for ten times the samples
 
 
 def costs(setting: Setting) -> Group:
@@ -19,12 +19,12 @@ def costs(setting: Setting) -> Group:
         "fit.py --task mnist",
         "the same without resume points",
     )
-    contestants = [
-        Contestant(bare, [PYTHON, "-c", "import lightning.pytorch"]),
-        Contestant(bare_help, [*FIT, "--help"]),
+    candidates = [
+        Candidate(bare, [PYTHON, "-c", "import lightning.pytorch"]),
+        Candidate(bare_help, [*FIT, "--help"]),
         setting.ours(xor, FIT, "--task", "xor"),
         setting.ours(mnist, FIT, "--task", "mnist"),
-        setting.ours(without, [PYTHON, "-m", "benchmarks.contestants.without_resume_points"], "--task", "mnist"),
+        setting.ours(without, [PYTHON, "-m", "benchmarks.candidates.without_resume_points"], "--task", "mnist"),
     ]
     rows = [
         Row(xor, bare, "seconds", at_most=1.35),
@@ -32,7 +32,26 @@ def costs(setting: Setting) -> Group:
         Row(mnist, bare, "peak", at_most=250, difference=True),
         Row(mnist, without, "epoch", at_most=1.03),
     ]
-    return Group(contestants, rows)
+    return Group(candidates, rows)
+
+
+def answers(setting: Setting) -> Group:
+    """From a process's start to its answer, beside torch's import, which no answer can do without."""
+    torch, predict, export, serve = (
+        "import torch",
+        "predict of one sample",
+        "export to pt2",
+        "serve to its first answer",
+    )
+    which = ["--ckpt", str(setting.checkpoint)]
+    candidates = [
+        Candidate(torch, [PYTHON, "-c", "import torch"]),
+        Candidate(predict, [PYTHON, "-m", "litmlp", "predict", *which, "0,1"]),
+        Candidate(export, [PYTHON, "-m", "litmlp", "export", *which, "--format", "pt2"]),
+        Candidate(serve, [PYTHON, "-m", "benchmarks.candidates.first_answer", *which]),
+    ]
+    targets = {predict: 1.35, export: 1.6, serve: 2.0}
+    return Group(candidates, [Row(name, torch, "seconds", at_most=target) for name, target in targets.items()])
 
 
 def scaling(setting: Setting) -> Group:
@@ -43,7 +62,7 @@ def scaling(setting: Setting) -> Group:
         "hidden [512,512], batch 512": ([512, 512], 512),
         "hidden [512,512,512,512], batch 256": ([512] * 4, 256),
     }
-    contestants = [
+    candidates = [
         setting.ours(
             name,
             FIT,
@@ -57,7 +76,7 @@ def scaling(setting: Setting) -> Group:
         Row(name, first, "epoch", at_most=GROWTH * multiplications(sizes[name][0]) / multiplications(sizes[first][0]))
         for name in doubled
     ]
-    return Group(contestants, rows)
+    return Group(candidates, rows)
 
 
 def multiplications(hidden: list[int]) -> int:
@@ -69,10 +88,10 @@ def multiplications(hidden: list[int]) -> int:
 def samples(setting: Setting) -> Group:
     """An epoch over more and more samples of 16 features."""
     names = {millions: f"{millions} million samples" for millions in (1, 2, 10)}
-    program = [PYTHON, "-m", "benchmarks.contestants.many_samples"]
-    contestants = [
+    program = [PYTHON, "-m", "benchmarks.candidates.many_samples"]
+    candidates = [
         setting.ours(name, program, "--samples", str(millions * 1_000_000), "--max_epochs", str(setting.epochs))
         for millions, name in names.items()
     ]
     rows = [Row(names[millions], names[1], "epoch", at_most=GROWTH * millions) for millions in (2, 10)]
-    return Group(contestants, rows)
+    return Group(candidates, rows)

@@ -1,4 +1,4 @@
-"""What the figures were measured on and with."""
+"""What the values were measured on and with."""
 
 import json
 import os

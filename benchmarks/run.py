@@ -1,6 +1,6 @@
 """Measure what LitMLP costs, beside other libraries and by itself: ``python benchmarks/run.py --peers PYTHON``.
 
-Every contestant runs in a process of its own, all take turns, and the table shows the medians over the rounds.
+Every candidate runs in a process of its own, all take turns, and the table shows the medians over the rounds.
 The peers need an environment of their own, see requirements.txt beside this file. Close everything else first.
 """
 
@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import comparisons, costs
-from benchmarks.contest import Contestant, measure, take_turns
+from benchmarks.candidate import Candidate, measure, take_turns
 from benchmarks.machine import OURS, PEERS, hardware, versions
-from benchmarks.setting import PYTHON, Group, Setting
+from benchmarks.setting import FIT, PYTHON, Group, Setting
 from benchmarks.table import HEADER, line
 
 GROUPS: dict[str, Callable[[Setting], Group]] = {
@@ -25,6 +25,7 @@ GROUPS: dict[str, Callable[[Setting], Group]] = {
     "precision": comparisons.precision,
     "augment": comparisons.augment,
     "time_to_98": comparisons.time_to_98,
+    "answers": costs.answers,
     "costs": costs.costs,
     "scaling": costs.scaling,
     "samples": costs.samples,
@@ -46,8 +47,10 @@ def main() -> None:
             sys.exit(f"--peers {flags.peers}: lacks {', '.join(name for name, found in of_peers.items() if not found)}")
         installed |= of_peers
     with tempfile.TemporaryDirectory() as arrays:
-        export = [PYTHON, "-m", "benchmarks.contestants.export", "--data_dir", str(flags.data_dir), "--arrays", arrays]
-        measure(Contestant("export", export), 0)
+        export = [PYTHON, "-m", "benchmarks.candidates.export", "--data_dir", str(flags.data_dir), "--arrays", arrays]
+        measure(Candidate("export", export), 0)
+        xor = [*FIT, "--task", "xor", "--run", "run", "--default_root_dir", arrays, "--accelerator", "cpu"]
+        measure(Candidate("xor", xor), 0)
         setting = Setting(flags.data_dir, Path(arrays), flags.peers, flags.accelerator, flags.epochs)
         print(f"{hardware(PYTHON, flags.accelerator)}; Python {sys.version.split()[0]}, ", end="")
         print(", ".join(f"{name} {version}" for name, version in installed.items()), end="")
@@ -55,7 +58,7 @@ def main() -> None:
         print(HEADER, flush=True)
         for name in flags.only:
             group = GROUPS[name](setting)
-            measured = take_turns(group.contestants, flags.rounds)
+            measured = take_turns(group.candidates, flags.rounds)
             for row in group.rows:
                 print(line(row, measured), flush=True)
             if flags.peers is None and any(row.above not in measured for row in group.rows):
@@ -67,8 +70,8 @@ def read_flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0], allow_abbrev=False)
     parser.add_argument("--peers", help="a Python interpreter that has benchmarks/requirements.txt installed")
     parser.add_argument("--only", type=groups, default=list(GROUPS), help=f"some of {','.join(GROUPS)}")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contestant runs")
-    parser.add_argument("--epochs", type=int, default=3, help="of a contestant whose epochs are timed")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each candidate runs")
+    parser.add_argument("--epochs", type=int, default=3, help="of a candidate whose epochs are timed")
     parser.add_argument("--accelerator", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument("--data_dir", type=Path, default=Path("data"), help="folder of MNIST and Fashion-MNIST")
     flags = parser.parse_args()

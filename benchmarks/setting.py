@@ -1,10 +1,10 @@
-"""What the benchmark was told on its command line, and how contestants and groups are made from it."""
+"""What the benchmark's command line says, and how candidates and groups are made from it."""
 
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.contest import ROOT, Contestant
+from benchmarks.candidate import ROOT, Candidate
 from benchmarks.table import Row
 
 PYTHON = sys.executable
@@ -16,10 +16,10 @@ class Setting(NamedTuple):
 
     Attributes:
         data_dir: folder of MNIST.
-        arrays: folder of its splits as arrays.
+        arrays: folder of its splits as arrays, and of a run of xor.
         peers: the interpreter that has the peers; None without.
         accelerator: cpu or gpu.
-        epochs: how many of them a contestant trains whose epochs are timed.
+        epochs: how many of them a candidate trains whose epochs are timed.
     """
 
     data_dir: Path
@@ -28,24 +28,29 @@ class Setting(NamedTuple):
     accelerator: str
     epochs: int
 
-    def ours(self, name: str, command: list[str], *flags: str) -> Contestant:
-        """A contestant that understands our flags."""
-        where = ["--data_dir", str(self.data_dir), "--accelerator", self.accelerator, "--devices", "1"]
-        return Contestant(name, [*command, *where, *flags])
+    @property
+    def checkpoint(self) -> Path:
+        """A checkpoint of xor."""
+        return self.arrays / "lightning_logs" / "xor" / "run" / "checkpoints" / "best.ckpt"
 
-    def peer(self, name: str, module: str, *flags: str) -> list[Contestant]:
+    def ours(self, name: str, command: list[str], *flags: str) -> Candidate:
+        """A candidate that understands our flags."""
+        where = ["--data_dir", str(self.data_dir), "--accelerator", self.accelerator, "--devices", "1"]
+        return Candidate(name, [*command, *where, *flags])
+
+    def peer(self, name: str, module: str, *flags: str) -> list[Candidate]:
         """A peer, if there is an interpreter for it."""
         python = PYTHON if module == "lightning_pipeline" else self.peers
         if python is None:
             return []
-        command = [python, "-m", f"benchmarks.contestants.{module}", "--arrays", str(self.arrays), *flags]
+        command = [python, "-m", f"benchmarks.candidates.{module}", "--arrays", str(self.arrays), *flags]
         if module == "lightning_pipeline":
             command += ["--data_dir", str(self.data_dir), "--accelerator", self.accelerator]
-        return [Contestant(name, command)]
+        return [Candidate(name, command)]
 
 
 class Group(NamedTuple):
-    """Contestants that take turns, and the rows that compare them."""
+    """Candidates that take turns, and the rows that compare them."""
 
-    contestants: list[Contestant]
+    candidates: list[Candidate]
     rows: list[Row]

@@ -1,30 +1,30 @@
-"""The table: medians over the rounds, their ratios, and whether these are what was aimed at."""
+"""The table: medians over the rounds, their ratios, and whether these are what was targeted."""
 
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.contest import Measurement
+from benchmarks.candidate import Measurement
 
 HEADER = """\
-| what | figure | over | ratio (lowest – highest round) | aim | reached | test accuracy, % |
+| what | value | over | ratio (lowest – highest round) | target | reached | test accuracy, % |
 |---|---|---|---|---|---|---|"""
 
 
 class Row(NamedTuple):
-    """One comparison of two contestants.
+    """One comparison of two candidates.
 
     Attributes:
-        above: the name of the contestant that is divided.
-        below: the name of the contestant that it is divided by.
-        figure: the field of Measurement that is compared.
-        at_most: the highest ratio (or difference) aimed at.
-        at_least: the lowest one aimed at.
+        above: the name of the candidate that is divided.
+        below: the name of the candidate that it is divided by.
+        metric: the field of Measurement that is compared.
+        at_most: the highest ratio (or difference) targeted.
+        at_least: the lowest one targeted.
         difference: subtract instead of dividing.
     """
 
     above: str
     below: str
-    figure: str
+    metric: str
     at_most: float | None = None
     at_least: float | None = None
     difference: bool = False
@@ -34,30 +34,30 @@ UNITS = {"epoch": "s an epoch", "seconds": "s", "peak": "MB"}
 
 
 def line(row: Row, measured: dict[str, list[Measurement]]) -> str:
-    """The row as a line of a Markdown table; a contestant that wasn't measured makes it say so."""
+    """The row as a line of a Markdown table; a candidate that wasn't measured makes it say so."""
     what = f"{row.above} {'−' if row.difference else '/'} {row.below}"
     missing = [name for name in (row.above, row.below) if name not in measured]
     if missing:
-        return f"| {what} | | | not measured | {aim(row)} | | |"
-    above, below = figures(measured[row.above], row.figure), figures(measured[row.below], row.figure)
+        return f"| {what} | | | not measured | {target(row)} | | |"
+    above, below = values(measured[row.above], row.metric), values(measured[row.below], row.metric)
     result = compare(median(above), median(below), row.difference)
     rounds = [compare(a, b, row.difference) for a, b in zip(above, below, strict=True)]
     digits = 0 if row.difference else 2
     cells = [
         what,
-        f"{median(above):.{digits}f} {UNITS[row.figure]}",
+        f"{median(above):.{digits}f} {UNITS[row.metric]}",
         f"{median(below):.{digits}f}",
         f"**{result:.{digits}f}** ({min(rounds):.{digits}f} – {max(rounds):.{digits}f})",
-        aim(row),
+        target(row),
         reached(row, result),
         accuracies(measured[row.above], measured[row.below]),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def figures(measurements: list[Measurement], figure: str) -> list[float]:
-    """One figure of each round."""
-    return [float(getattr(measurement, figure)) for measurement in measurements]
+def values(measurements: list[Measurement], metric: str) -> list[float]:
+    """One value of each round."""
+    return [float(getattr(measurement, metric)) for measurement in measurements]
 
 
 def compare(above: float, below: float, difference: bool) -> float:
@@ -65,8 +65,8 @@ def compare(above: float, below: float, difference: bool) -> float:
     return above - below if difference else above / below
 
 
-def aim(row: Row) -> str:
-    """What is aimed at."""
+def target(row: Row) -> str:
+    """What is targeted."""
     if row.at_most is not None:
         return f"≤ {row.at_most:.3g}"
     return "" if row.at_least is None else f"≥ {row.at_least:.3g}"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import uvicorn
 from PIL import Image, ImageDraw
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import event_file_writer
@@ -23,6 +22,7 @@ from litmlp.commands import fit
 from litmlp.commands.serve import listen, own_names, url
 from litmlp.runs import Run
 from litmlp.server.app import make_app
+from litmlp.server.server import Server, make_server
 from litmlp.signals import INTERRUPTION
 from tests.faults.kills import ENVIRONMENT
 
@@ -37,7 +37,9 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
+    """Also of the commands, which take it for the default, and of the processes that are started."""
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)
@@ -120,12 +122,12 @@ def digits(trained: Callable[[str], Run], tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[Network], str]]:
     """Serves networks from this process, each on a port of its own, over real sockets; gives the URL."""
-    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+    servers: list[tuple[Server, threading.Thread]] = []
 
     def start(network: Network) -> str:
         listener = listen("127.0.0.1", 0)
         app = make_app(network, Path("some.ckpt"), own_names(listener))
-        server = uvicorn.Server(uvicorn.Config(app, http="httptools", log_level="error"))
+        server = make_server(app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         servers.append((server, thread))

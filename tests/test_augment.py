@@ -24,7 +24,7 @@ def deform(batch: Tensor, seed: int = 0, **magnitudes: float) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(28, 28), (20, 32)])
-def test_rotation_shear_and_shift_are_torchvisions(size):
+def test_rotation_shear_and_shift_together_are_sampled_once_where_they_lead(size):
     batch = images(4, 2, *size)
     deformed = deform(batch, 5, rotation=30, shear=20, shift=3)
     torch.manual_seed(5)
@@ -43,7 +43,14 @@ def test_rotation_shear_and_shift_are_torchvisions(size):
         sheared = turned @ torch.tensor([[1.0, math.tan(math.radians(lean))], [0.0, 1.0]])
         expected = sample(image, sheared, x, y)
         torch.testing.assert_close(deformed[i], expected, atol=2e-2, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (20, 32)])
+def test_a_rotation_is_torchvisions(size):
+    batch = images(4, 2, *size)
     plain = deform(batch, 5, rotation=30)
+    torch.manual_seed(5)
+    rotation = 2 * torch.rand(7, 4)[0] - 1
     for i, image in enumerate(batch.float()):
         angle = 30 * float(rotation[i])
         expected = affine(image, -angle, [0, 0], 1.0, [0.0, 0.0], InterpolationMode.BILINEAR)

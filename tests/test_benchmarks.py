@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import pytest
-from benchmarks.contest import Contestant, Measurement, measure, take_turns
+from benchmarks.candidate import Candidate, Measurement, measure, take_turns
 from benchmarks.table import Row, line
 
 
@@ -20,7 +20,7 @@ def test_a_ratio_is_that_of_the_medians_with_the_range_of_the_rounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("aims", "cells"),
+    ("targets", "cells"),
     [
         ({"at_most": 1.5}, "| ≤ 1.5 | yes |"),
         ({"at_most": 1.4}, "| ≤ 1.4 | **no** |"),
@@ -28,8 +28,8 @@ def test_a_ratio_is_that_of_the_medians_with_the_range_of_the_rounds() -> None:
         ({"at_least": 1.6}, "| ≥ 1.6 | **no** |"),
     ],
 )
-def test_an_aim_counts_as_reached_up_to_and_with_its_limit(aims: Any, cells: str) -> None:
-    assert cells in line(Row("a", "b", "epoch", **aims), {"a": epochs(3.0), "b": epochs(2.0)})
+def test_a_target_counts_as_reached_up_to_and_with_its_limit(targets: Any, cells: str) -> None:
+    assert cells in line(Row("a", "b", "epoch", **targets), {"a": epochs(3.0), "b": epochs(2.0)})
 
 
 def test_memory_is_compared_by_its_difference() -> None:
@@ -38,7 +38,7 @@ def test_memory_is_compared_by_its_difference() -> None:
     assert line(row, measured) == "| a − b | 900 MB | 800 | **100** (100 – 100) | ≤ 100 | **no** |  |"
 
 
-def test_accuracies_stand_beside_the_figure() -> None:
+def test_accuracies_stand_beside_the_value() -> None:
     measured = {"a": [*epochs(1.0, accuracy=0.981), *epochs(1.0, accuracy=0.979)], "b": epochs(1.0, 1.0, accuracy=0.97)}
     assert line(Row("a", "b", "epoch"), measured).endswith("| 98.00 (≥ 97.90); 97.00 (≥ 97.00) |")
 
@@ -50,15 +50,15 @@ def test_the_same_weights_have_the_same_accuracy_and_others_do_not() -> None:
     assert line(Row("a", "b", "epoch"), measured).endswith("| 98.00 (≥ 98.00) |")
 
 
-def test_a_contestant_that_is_missing_is_named_as_not_measured() -> None:
+def test_a_candidate_that_is_missing_is_named_as_not_measured() -> None:
     row = Row("a", "b", "epoch", at_least=2)
     assert line(row, {"b": epochs(1.0)}) == "| a / b | | | not measured | ≥ 2 | | |"
 
 
-def test_contestants_take_turns_and_their_output_is_read() -> None:
+def test_candidates_take_turns_and_their_output_is_read() -> None:
     program = "import sys; print('epoch 1/3'); print('epoch 2/3'); print('test/accuracy   0.9' + sys.argv[1])"
-    contestants = [Contestant(name, [sys.executable, "-c", program, "{round}"]) for name in ("a", "b")]
-    measured = take_turns(contestants, rounds=2)
+    candidates = [Candidate(name, [sys.executable, "-c", program, "{round}"]) for name in ("a", "b")]
+    measured = take_turns(candidates, rounds=2)
     assert {name: [m.accuracy for m in rounds] for name, rounds in measured.items()} == {
         "a": [0.9, 0.91],
         "b": [0.9, 0.91],
@@ -66,6 +66,6 @@ def test_contestants_take_turns_and_their_output_is_read() -> None:
     assert all(m.epoch is not None and 0 < m.epoch < m.seconds for rounds in measured.values() for m in rounds)
 
 
-def test_a_contestant_that_fails_ends_the_benchmark_with_its_error() -> None:
+def test_a_candidate_that_fails_ends_the_benchmark_with_its_error() -> None:
     with pytest.raises(SystemExit, match=r"(?s)^broken failed: .*no such thing"):
-        measure(Contestant("broken", [sys.executable, "-c", "raise SystemExit('no such thing')"]), 0)
+        measure(Candidate("broken", [sys.executable, "-c", "raise SystemExit('no such thing')"]), 0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -18,8 +19,18 @@ from litmlp.runs import Run
 from litmlp.studies.fit_process import make
 from litmlp.studies.fits import in_run_name, read_values
 from litmlp.studies.outcomes import Outcome, table
-from litmlp.studies.plots import mean_curve, picture, spec
-from litmlp.studies.scales import DISTINCT, ORDERED, colours, whole_epochs
+from litmlp.studies.plots import HEIGHT, LABEL_HEIGHT, picture, seeds_curve, spec
+from litmlp.studies.scales import (
+    DISTINCT,
+    ORDERED,
+    colours,
+    epoch_axis,
+    metric_at,
+    position_on,
+    spread,
+    tick_axis,
+    whole_epochs,
+)
 from tests.conftest import ROOT, Fit, curves, wait_for_line
 
 NOBODY = 65534
@@ -107,8 +118,9 @@ def test_the_table_of_complete_fits_is_made_of_their_results(
     ]
     svg = ElementTree.parse(folder / "xor-hidden.svg").getroot()
     texts = {element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")}
-    expected = {"Task xor, --hidden varied", "[8,4]", "[]", "hidden", "loss", "validation accuracy (%)", "epoch"}
-    assert expected | {"training", "validation", "mean of 2 seeds; validation also of each seed (thin)"} <= texts
+    expected = {"Task xor, --hidden varied", "[8,4]", "[]", "loss", "validation accuracy (%)", "epoch", "1", "2"}
+    expected.add("solid: validation, dashed: training; lines: mean of 2 seeds, bands: lowest to highest seed")
+    assert expected <= texts
     with Image.open(folder / "xor-hidden.png") as image:
         assert image.size == tuple(3 * int(svg.attrib[side]) for side in ("width", "height"))
 
@@ -260,6 +272,7 @@ def test_a_run_that_has_lost_its_curves_is_told(damage: Callable[[bytes], bytes]
 def outcome(label: str, seed: int, losses: list[float], scores: list[float], score: str = "accuracy") -> Outcome:
     figures = {"train/loss": losses, "val/loss": losses, f"val/{score}": scores}
     curves = {name: [*zip(map(float, range(1, 9)), values, strict=False)] for name, values in figures.items()}
+    curves["train/step_loss"] = [(0.01, 9.0)]  # a run logs it, too; it is not drawn
     return Outcome(label, seed, 1, 1.0, {"loss": losses[-1], score: scores[-1]}, curves)
 
 
@@ -282,13 +295,123 @@ def test_the_picture_s_scales() -> None:
     zero = spec("t", "lr", {"a": 1}, [outcome("a", 0, [1.0, 0.0], [1.0, 1.0])])
     assert zero["hconcat"][0]["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
     assert zero["hconcat"][1]["layer"][0]["encoding"]["y"]["scale"]["domain"] == [99.0, 101.0]
-    assert [whole_epochs(count) for count in (1.5, 10, 11, 120)] == [
-        [0, 1],
-        [*range(11)],
-        [0, 2, 4, 6, 8, 10],
-        [0, 20, 40, 60, 80, 100, 120],
+
+
+def test_the_epochs_begin_at_the_first_point() -> None:
+    chart = spec("t", "lr", {"a": 1}, [outcome("a", 0, [1.0, 0.9, 0.8, 0.7, 0.6], [0.5] * 5)])
+    for panel in chart["hconcat"]:
+        x = panel["layer"][0]["encoding"]["x"]
+        assert x["scale"] == {"domain": [1.0, 5.12], "nice": False}
+        assert x["axis"]["values"] == [1, 2, 3, 4, 5]
+    assert [whole_epochs(*ends) for ends in ((0.5, 1.5), (1, 1), (1, 10), (1, 11), (1, 120))] == [
+        [1],
+        [1],
+        [*range(1, 11)],
+        [1, 2, 4, 6, 8, 10],
+        [1, 20, 40, 60, 80, 100, 120],
     ]
-    assert mean_curve([[(1, 2.0), (2, 4.0)], [(1, 4.0)]]) == [(1, 3.0)]
+    assert epoch_axis(1, 1)["scale"]["domain"] == [0, 1.03]
+
+
+def test_grid_lines_of_a_logarithmic_axis_are_the_powers_of_ten() -> None:
+    chart = spec("t", "lr", {"a": 1}, [outcome("a", 0, [3.0, 0.02], [0.5, 0.6])])
+    assert chart["hconcat"][0]["layer"][0]["encoding"]["y"]["axis"] == {
+        "values": [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0],
+        "format": "~g",
+        "gridOpacity": {
+            "condition": {"test": "indexof([0.01, 0.1, 1.0, 10.0], datum.value) >= 0", "value": 1},
+            "value": 0,
+        },
+    }
+    assert chart["hconcat"][1]["layer"][0]["encoding"]["y"]["axis"] == {}
+    assert tick_axis({"type": "log", "domain": [0.0009, 1.1]})["values"] == [0.001, 0.01, 0.1, 1.0]
+    svg, _ = picture("t", "lr", {"a": 1}, [outcome("a", 0, [3.0, 0.02], [0.5, 0.6])])
+    assert svg.count('stroke="#E5E5E5" stroke-width="1" opacity="0"') == 5
+
+
+def points(chart: dict[str, Any], panel: int, of: str) -> list[tuple[Any, ...]]:
+    data = chart["hconcat"][panel]["data"]["values"]
+    return [tuple(value for name, value in row.items() if name != "of") for row in data if row["of"] == of]
+
+
+def test_lines_are_means_and_bands_reach_from_the_lowest_to_the_highest_seed() -> None:
+    nan = float("nan")
+    seeds = [outcome("a", 0, [4.0, 1.0, 0.5], [0.1, 0.2, 0.3]), outcome("a", 1, [2.0, nan, 0.25], [0.5, 0.4, 0.5])]
+    chart = spec("t", "lr", {"a": 1, "b": 2}, [*seeds, outcome("b", 0, [3.0], [0.5])])
+    assert points(chart, 0, "validation") == [("a", 1.0, 3.0), ("a", 2.0, None), ("a", 3.0, 0.375), ("b", 1.0, 3.0)]
+    assert points(chart, 0, "training") == points(chart, 0, "validation")
+    assert points(chart, 0, "band") == [("a", 1.0, 2.0, 4.0), ("a", 2.0, None, None), ("a", 3.0, 0.25, 0.5)]
+    assert points(chart, 0, "end") == [("a", 3.0, 0.375), ("b", 1.0, 3.0)]
+    assert points(chart, 1, "band") == [
+        ("a", 1.0, pytest.approx(10), pytest.approx(50)),
+        ("a", 2.0, pytest.approx(20), pytest.approx(40)),
+        ("a", 3.0, pytest.approx(30), pytest.approx(50)),
+    ]
+    assert points(chart, 1, "training") == []
+    drawn = [
+        (layer["transform"][0]["filter"], layer["mark"]["type"], layer["encoding"]["y"]["field"])
+        for layer in chart["hconcat"][0]["layer"]
+    ]
+    assert drawn == [
+        ("datum.of == 'band'", "area", "metric"),
+        ("datum.of == 'training'", "line", "metric"),
+        ("datum.of == 'validation'", "line", "metric"),
+        ("datum.of == 'label'", "rule", "metric"),
+        ("datum.of == 'end'", "point", "metric"),
+        ("datum.of == 'label'", "text", "label_y"),
+    ]
+    assert seeds_curve([[(1, 2.0), (2, 4.0)], [(1, 4.0)]], fmean) == [(1, 3.0)]
+
+
+def legends(chart: dict[str, Any]) -> list[bool]:
+    """Whether each panel's markers have a legend."""
+    return [
+        all("legend" not in panel["layer"][4]["encoding"][name] for name in ("color", "shape"))
+        for panel in chart["hconcat"]
+    ]
+
+
+def test_lines_are_labelled_at_their_ends() -> None:
+    values = {"a": 0.1, "b": 0.2, "c": 0.3}
+    ends = {"a": 0.5, "b": 0.501, "c": 1.0}
+    chart = spec(
+        "t", "lr", values, [outcome(label, 0, [2.0, ends[label]], [0.1, 0.2 + ends[label]]) for label in values]
+    )
+    assert legends(chart) == [False, False]
+    for panel in range(2):
+        scale = chart["hconcat"][panel]["layer"][0]["encoding"]["y"]["scale"]
+        heights = {row[0]: HEIGHT * position_on(scale, row[3]) for row in points(chart, panel, "label")}
+        assert heights["b"] - heights["a"] == pytest.approx(LABEL_HEIGHT)
+        assert heights["c"] == pytest.approx(HEIGHT * position_on(scale, points(chart, panel, "end")[2][2]))
+    svg, _ = picture("t", "lr", values, [outcome(label, 0, [2.0, end], [0.1, 0.2]) for label, end in ends.items()])
+    assert [svg.count(f">{label}</text>") for label in values] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        [outcome("ends earlier", 0, [2.0], [0.1]), outcome("b", 0, [2.0, 1.0], [0.1, 0.2])],
+        [outcome("diverges", 0, [2.0, float("nan")], [0.1, 0.2]), outcome("b", 0, [2.0, 1.0], [0.1, 0.2])],
+        [outcome("too long for a line's end", 0, [2.0, 1.0], [0.1, 0.2])],
+        [outcome("below the axis", 0, [2.0, 1.0], [0.1, -1.0], "r2")],
+        [outcome(f"one of {number}", 0, [2.0, 1.0], [0.1, 0.2]) for number in range(8)],
+    ],
+)
+def test_a_legend_stands_where_labels_do_not_fit(outcomes: list[Outcome]) -> None:
+    chart = spec("t", "lr", {each.label: None for each in outcomes}, outcomes)
+    assert legends(chart) == [True, True]
+    assert points(chart, 0, "label") == points(chart, 1, "label") == []
+
+
+def test_labels_are_spread_no_farther_than_needed() -> None:
+    assert spread([1.0, 50.0, 20.0], 10) == [1.0, 50.0, 20.0]
+    assert spread([10.0, 10.0], 10) == [5.0, 15.0]
+    assert spread([12.0, 11.0, 10.0, 100.0], 10) == [21.0, 11.0, 1.0, 100.0]
+    assert spread([0.0, 14.0, 15.0], 10) == pytest.approx([-1 / 3, 29 / 3, 59 / 3])
+    assert spread([], 10) == []
+    for scale in ({"type": "log", "domain": [0.01, 100]}, {"type": "linear", "domain": [-1, 3]}):
+        assert position_on(scale, 1.0) == pytest.approx(0.5)
+        assert metric_at(scale, position_on(scale, 2.5)) == pytest.approx(2.5)
 
 
 def test_more_values_than_colours_are_drawn() -> None:

@@ -14,11 +14,17 @@ def test_a_run_leaves_what_it_promises(run_fit, capsys):
     run = run_fit("--max_epochs", "3")
 
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in printed[:3]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert printed[:4] == [
+        "device           cpu, precision 32-true",
+        "threads          1",
+        "samples          1,258 to train on, 180 to validate on; those of the test are read at the end",
+        "parameters       50,826",
+    ]
+    assert [line.split("  ")[0] for line in printed[4:7]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     results = json.loads(run.results.read_text())
-    assert printed[3:] == [
-        f"test/loss       {results['test']['loss']:.4f}",
-        f"test/accuracy   {results['test']['accuracy']:.4f}",
+    assert printed[7:] == [
+        f"test/loss       {results['test']['loss']:#.4g}",
+        f"test/accuracy   {results['test']['accuracy']:#.4g}",
         f"3 epochs, 60 steps, {results['seconds']:.1f} s of training",
         f"last weights     sha256 {results['weights_sha256'][:16]}",
         f"best checkpoint  {run.best}",
@@ -51,6 +57,7 @@ def test_tensorboard_has_the_graph_and_the_hyperparameters(run_fit):
     contents = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     parameters = HParamsPluginData.FromString(contents).session_start_info.hparams
     assert parameters["lr"].number_value == 0.004
+    assert {"optimizer", "dropout", "seed"} <= set(parameters)
     assert parameters["hidden"].string_value == "[256, 128]"
     assert {"_hparams_/session_end_info", "_hparams_/experiment"} <= set(events.PluginTagToContent("hparams"))
 
@@ -81,7 +88,7 @@ def test_a_resumed_run_ends_as_one_that_wasn_t_interrupted(run_fit):
 
 def test_a_complete_run_is_shown_and_left_alone(run_fit, capsys):
     run = run_fit("--max_epochs", "1")
-    report = capsys.readouterr().out.splitlines()[1:]
+    report = capsys.readouterr().out.splitlines()[5:]
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     run_fit("--max_epochs", "1")
     assert capsys.readouterr().out.splitlines() == [f"{run.folder} is complete", *report]

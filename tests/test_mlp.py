@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from litmlp import MLP, UsageError
 from litmlp.model.dropout import Dropout
+from litmlp.model.network import Statistics
 from tests.conftest import spec_of
 
 
@@ -72,7 +73,7 @@ def test_dropout_of_nearly_all_keeps_one_in_65536_and_evaluation_drops_nothing()
 
 def test_raw_samples_are_standardised_whatever_their_form():
     model = make(1, 2, 2, outputs=1, regression=True, hidden=[]).eval()
-    model.network.standardise(torch.tensor([[[10.0]]]), torch.tensor([[[4.0]]]))
+    model.network.standardise(Statistics(torch.tensor([[[10.0]]]), torch.tensor([[[4.0]]])))
     weight, bias = model.parameters()
     raw = torch.tensor([[[2, 6], [10, 14]], [[255, 0], [0, 255]]], dtype=torch.uint8)  # (2, 2, 2)
     expected = functional.linear((raw.float().view(2, 4) - 10) / 4, weight, bias)

@@ -24,6 +24,10 @@ SETTINGS = {
     "digits": "--max_epochs 3 --dropout 0.3 --schedule one_cycle --batch_norm true",
     "digits, stopped early": f"--max_epochs 40 --lr 0.05 --dropout 0.3 --schedule constant {EARLY_STOPPING}",
     "digits, accumulating": "--max_epochs 6 --dropout 0.3 --schedule cosine --accumulate_grad_batches 2",
+    "digits, accumulating and validating": "--max_epochs 9 --accumulate_grad_batches 4 --val_check_interval 0.3",
+    "digits, validating between steps": "--max_epochs 15 --accumulate_grad_batches 8 --val_check_interval 5",
+    "digits, validating across epochs": "--max_epochs 9 --accumulate_grad_batches 4 --val_check_interval 7"
+    " --check_val_every_n_epoch null",
     "digits, validating twice": "--max_epochs 3 --dropout 0.3 --val_check_interval 0.5 --optimizer sgd",
     "digits, not validating": "--max_epochs 3 --dropout 0.3 --limit_val_batches 0",
     "digits, by steps": "--max_epochs -1 --max_steps 50 --dropout 0.3",
@@ -49,7 +53,7 @@ def test_a_run_that_is_broken_off_ends_as_one_that_was_not(name: str, run_fit: F
     for step in (0, 7, 19, 20, 33):
         break_off(run_fit, flags, task, step=step)
     if "not validating" not in name:
-        at = {"log_value": 79, "xor": 64}.get(task, 40)
+        at = {"log_value": 79, "xor": 64, "digits, accumulating and validating": 41}.get(name, 40)
         break_off(run_fit, flags, task, step=at, in_validation=True)
     to_the_end = flags if "--callbacks" in SETTINGS[name] else [*flags, "--callbacks=null"]
     run = run_fit(*to_the_end, task=task, points=points_everywhere())

@@ -1,3 +1,4 @@
+import doctest
 import re
 
 from tests.conftest import ROOT, script
@@ -20,13 +21,18 @@ def test_the_readme_s_new_task_is_fitted_by_the_command(tmp_path):
     assert (tmp_path / "lightning_logs" / "circle" / "version_0" / "results.json").is_file()
 
 
-def test_the_first_lesson(tmp_path):
+def test_the_first_lesson_is_an_interactive_session(tmp_path):
     lesson = script("tensors", cwd=tmp_path)
     assert (lesson.returncode, lesson.stderr) == (0, "")
-    shown = dict(re.findall(r">>> (.+)\n(.+)", lesson.stdout))
-    assert shown["a + b"] == "tensor([11., 22., 33.])"
-    assert shown["a * b"] == "tensor([10., 40., 90.])"
-    assert shown["tensor, after array[0] = 7"] == "tensor([7., 0., 0.])"
-    assert shown["x.grad, by autograd"] == shown["dy/dx, by hand"] == "tensor(3.1516)"
-    assert shown["by hand"] == shown["by torch.optim.SGD"] == "tensor([ 0.8000, -1.6000])"
-    assert shown["equal"] == "True"
+    examples = doctest.DocTestParser().get_doctest(lesson.stdout, {}, "tensors", None, None)
+    assert doctest.DocTestRunner().run(examples) == (0, lesson.stdout.count(">>> "))
+    values = {example.source.strip(): example.want.strip() for example in examples.examples if example.want}
+    assert values["a + b"] == "tensor([11., 22., 33.])"
+    assert values["a"].startswith("tensor([[ 1.5410,")
+    assert values["b"].startswith("tensor([[-0.4033,")
+    assert values["(a[0] * b[:, 0]).sum()"] == "tensor(-0.6375)"
+    assert values["torch.isclose((a @ b)[0, 0], (a[0] * b[:, 0]).sum())"] == "tensor(True)"
+    assert lesson.stdout.count(">>> array[0] = 7\n>>> tensor\ntensor([7., 0., 0.])\n") == 1
+    assert values["x.grad"] == values["(2 * x * torch.sin(x) + x**2 * torch.cos(x)).detach()"] == "tensor(3.1516)"
+    assert values["by_hand"] == values["by_sgd"] == "tensor([ 0.8000, -1.6000], requires_grad=True)"
+    assert values["torch.equal(by_hand, by_sgd)"] == "True"

@@ -14,7 +14,20 @@ from litmlp.commands import test as command
 from litmlp.errors import Failure, UsageError
 from litmlp.model.checkpoint import IDENTITY, write_checkpoint
 from litmlp.runs import Run
-from litmlp.studies.charts import BLUE, PAPER, RED, captioned_grid, confusion_chart
+from litmlp.studies.charts import (
+    ACROSS,
+    BLUE,
+    DOWN,
+    FONT_SIZE,
+    GAP,
+    LINE,
+    PAPER,
+    RED,
+    captioned_grid,
+    confusion_chart,
+    width_of,
+    write,
+)
 from litmlp.tasks import TASKS
 from litmlp.training.mlp import MLP
 from tests.conftest import spec_of
@@ -28,7 +41,7 @@ def test_the_same_metrics_as_at_the_end_of_fitting(
     lines = capsys.readouterr().out.splitlines()
     reached = run.read_results()
     assert reached is not None
-    assert lines[:2] == [f"test/{name:<10} {reached['test'][name]:.4f}" for name in ("loss", "accuracy")]
+    assert lines[:2] == [f"test/{name:<10} {reached['test'][name]:#.4g}" for name in ("loss", "accuracy")]
     table = [line.split() for line in lines[lines.index("") + 3 :][:10]]
     assert [row[0] for row in table] == [*"0123456789"]
     counts = torch.tensor([[0 if cell == "·" else int(cell) for cell in row[1:11]] for row in table])
@@ -65,13 +78,13 @@ def test_a_regression_shows_its_largest_errors(
     lines = capsys.readouterr().out.splitlines()
     reached = run.read_results()
     assert reached is not None
-    assert lines[:2] == [f"test/{name:<10} {reached['test'][name]:.4f}" for name in ("loss", "r2")]
+    assert lines[:4] == [f"test/{name:<10} {reached['test'][name]:#.4g}" for name in ("loss", "rmse", "mae", "r2")]
     samples, targets = TASKS["log_value"]().split("test")
     with torch.inference_mode():
         values = MLP.load_from_checkpoint(run.best)(samples)
     worst = int((values - targets).abs().argmax())
     x, y = samples[worst].tolist()
-    assert lines[4] == (
+    assert lines[6] == (
         f"  sample {worst} at ({x:.4g}, {y:.4g}): {float(targets[worst]):.4g}, not {float(values[worst]):.4g}"
     )
 
@@ -105,15 +118,102 @@ def test_missing_data_is_one_line(trained: Callable[[str], Run], tmp_path: Path)
         command.main(["--ckpt", str(copy / "best.ckpt")])
 
 
-def test_charts_show_counts_and_captions() -> None:
-    chart = confusion_chart(torch.tensor([[4, 0], [4, 4]]), ["no", "yes"])
-    colours = {colour for _, colour in chart.getcolors(100_000) or []}
-    assert {BLUE, PAPER} <= colours
-    assert RED not in colours  # a half is a lighter red
-    grid = captioned_grid(torch.ones(7, 1, 2, 2), [f"caption {number}" for number in range(7)])
-    assert isinstance(grid, Image.Image)
-    assert grid.height == 2 * (140 + 20 + 12)
-    assert grid.getpixel((grid.width // 10, 70)) == (255, 255, 255)
+def blended(full: tuple[int, int, int], shade: float) -> tuple[int, ...]:
+    return tuple(round(255 + (band - 255) * shade) for band in full)
+
+
+def corner(names: list[str], turned: bool) -> tuple[int, int]:
+    """Left and top of a confusion matrix's first cell."""
+    widest = max(map(width_of, names))
+    return LINE + widest + 2 * GAP, LINE + (widest if turned else LINE) + GAP
+
+
+def test_a_weak_class_is_seen_on_the_diagonal_and_beside_it() -> None:
+    chart = confusion_chart(torch.tensor([[5, 0, 0], [1, 4, 0], [0, 0, 0]]), ["0", "1", "2"])
+    left, top = corner(["0", "1", "2"], turned=False)
+    colours = [[chart.getpixel((left + ACROSS * x, top + DOWN * y)) for x in range(3)] for y in range(3)]
+    assert colours == [
+        [BLUE, PAPER, PAPER],
+        [blended(RED, 0.2**0.5), blended(BLUE, 0.8**4), PAPER],
+        [PAPER, PAPER, PAPER],
+    ]
+    for row, recall in enumerate(["100.0%", "80.0%", "none"]):
+        middle = top + DOWN * row + DOWN // 2
+        assert_shows(chart, recall, (chart.width - GAP - half(recall), middle))
+    assert_shows(chart, "recall", (chart.width - GAP - half("recall"), top - LINE // 2))
+
+
+def half(text: str) -> int:
+    """Pixels from the middle of a text to its right end."""
+    return -(-width_of(text) // 2)
+
+
+def assert_shows(chart: Image.Image, text: str, middle: tuple[int, int], turned: bool = False) -> None:
+    """Check that a chart has the text there, on white, and nothing else."""
+    paper = Image.new("RGB", chart.size, PAPER)
+    write(paper, text, middle, turned=turned)
+    across, down = (LINE, width_of(text)) if turned else (width_of(text), LINE)
+    box = (middle[0] - across // 2, middle[1] - down // 2, middle[0] + across // 2, middle[1] + down // 2)
+    assert chart.crop(box).tobytes() == paper.crop(box).tobytes()
+    assert paper.crop(box).getcolors() != [(across * down, PAPER)]
+
+
+def test_only_names_that_do_not_fit_are_turned() -> None:
+    short, long = list("0123456789"), [f"garment {number}" for number in range(10)]
+    for names, turned in ((short, False), (long, True), (long[:3], False)):
+        chart = confusion_chart(torch.eye(len(names)).long(), names)
+        left, top = corner(names, turned)
+        across = ACROSS if turned or names is short else width_of(names[0]) + GAP
+        rise = (width_of(names[0]) + GAP if turned else LINE) // 2
+        for index, name in enumerate(names):
+            assert_shows(chart, name, (left + across * index + across // 2, top - rise), turned)
+        assert_shows(chart, "predicted class", (left + across * len(names) // 2, LINE // 2))
+        assert_shows(chart, "true class", (LINE // 2, top + DOWN * len(names) // 2), turned=True)
+
+
+def test_letters_are_readable_in_tensorboard_s_cards() -> None:
+    garments = TASKS["fashion_mnist"].classes
+    assert garments is not None
+    for names, most in ((list("0123456789"), 1135), (list(garments), 1000)):
+        chart = confusion_chart(torch.eye(10).long() * most, names)
+        captions = [f"{names[0]},\nnot {names[-1]}\n(100.0%)"] * command.WORST_IN_GRID
+        for image in (chart, captioned_grid(torch.ones(command.WORST_IN_GRID, 1, 28, 28), captions)):
+            assert FONT_SIZE * min(320 / image.width, 215 / image.height) > 8
+
+
+def test_long_names_and_signs_that_the_font_lacks() -> None:
+    left, top = corner(["log(x + y) <= 0"], turned=False)
+    chart = confusion_chart(torch.eye(2).long(), ["log(x + y) ≤ 0", "b"])
+    assert_shows(chart, "log(x + y) <= 0", (left - GAP - half("log(x + y) <= 0"), top + DOWN // 2))
+    long, cut = (confusion_chart(torch.eye(2).long(), [name, "b"]) for name in ("a" * 99, "a" * 15 + "…"))
+    assert long.tobytes() == cut.tobytes()
+
+
+def test_images_are_shown_in_their_colours() -> None:
+    grey = torch.tensor([[[[50, 100], [0, 25]]], [[[200, 200], [200, 200]]]], dtype=torch.uint8)  # (2, 1, 2, 2)
+    grid = captioned_grid(grey, ["a", "b\nc"], columns=2, side=100)
+    assert grid.size == (2 * 110, 100 + 2 * LINE + GAP)
+    places = [(10, 5), (90, 5), (10, 90), (90, 90), (160, 50)]
+    assert [grid.getpixel(place) for place in places] == [(value,) * 3 for value in (64, 128, 0, 32, 255)]
+    assert_shows(grid, "a", (55, 100 + LINE // 2))
+    assert_shows(grid, "c", (165, 100 + LINE + LINE // 2))
+    colours = torch.tensor([[200, 0, 100], [50, 25, 0]], dtype=torch.uint8).T.reshape(1, 3, 2, 1)
+    grid = captioned_grid(colours, ["a"], columns=1, side=20)
+    assert [grid.getpixel((grid.width // 2, y)) for y in (10, 30)] == [(255, 0, 128), (64, 32, 0)]
+    dark = captioned_grid(torch.zeros(1, 3, 2, 2), ["a"])
+    assert dark.getpixel((70, 70)) == (0, 0, 0)
+
+
+def test_errors_are_drawn_where_samples_are_images() -> None:
+    captions = ["a,\nnot b\n(99.0%)"] * 2
+    assert [*command.errors_chart(torch.ones(3, 3, 4, 4), captions)] == ["worst_errors"]
+    assert command.errors_chart(torch.ones(3, 1, 4, 4), []) == {}
+    assert command.errors_chart(torch.ones(3, 2, 4, 4), captions) == {}
+    assert command.errors_chart(torch.ones(3, 7), captions) == {}
+    text = command.caption(torch.tensor([0.0, 50.0]), torch.tensor(0), ["Shirt", "Coat"])
+    assert text == "Shirt,\nnot Coat\n(100.0%)"
+    lines = ["", "1 error, the most confident of them (truth, not prediction):", "  sample 7: Shirt, not Coat (100.0%)"]
+    assert command.errors_in_lines([7], [text]) == lines
 
 
 def test_pictures_for_documents(

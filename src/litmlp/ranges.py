@@ -69,6 +69,8 @@ RANGES: dict[str, Range] = {
     "max_epochs": ENDLESS,
     "max_steps": ENDLESS,
     "num_nodes": AT_LEAST_1,
+    # of the process
+    "threads": Range("from 1 to 1024", 1, 1024),
 }
 
 

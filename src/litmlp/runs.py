@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -104,6 +105,18 @@ class Run:
             write_durably(self.config, lambda path: path.write_text(settings, encoding="utf-8"))
         if resume_point == self.previous and self.last.exists():
             self.last.replace(self.last.with_name("last.ckpt.skipped"))
+
+    def resume_points(self) -> list[tuple[int, int]]:
+        """What tells whether the resume points have been replaced: their inodes and times."""
+        found = [path.stat() for path in (self.last, self.previous) if path.exists()]
+        return [(status.st_ino, status.st_mtime_ns) for status in found]
+
+    def comments(self) -> str:
+        """The comments above the settings in config.yaml, a line each; empty where there are none."""
+        if not self.config.is_file():
+            return ""
+        lines = self.config.read_text(encoding="utf-8").splitlines(keepends=True)
+        return "".join(takewhile(lambda line: line.startswith("#"), lines))
 
     def read_config(self) -> dict[str, Any] | None:
         """The settings of the run; None if there are none.

@@ -21,6 +21,7 @@ class Interruption:
         command: how the command is called, for its last line.
         advice: how to continue, for its last line.
         before_leaving: what to do about other processes.
+        cleanup: what to give back before the process ends.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class Interruption:
         self.command = ""
         self.advice = ""
         self.before_leaving: Callable[[int], object] | None = None
+        self.cleanup: Callable[[], object] | None = None
 
     def install(self) -> None:
         """Take over both signals."""
@@ -50,6 +52,8 @@ class Interruption:
         """
         if self.before_leaving is not None:
             self.before_leaving(signum)
+        if self.cleanup is not None:
+            self.cleanup()
         sys.stdout.flush()
         line = f"\n{self.command}: stopped by {signal.Signals(signum).name}"
         os.write(2, f"{line}{self.advice and '; '}{self.advice}\n".encode())

@@ -110,6 +110,7 @@ def test_a_regression(serve: Callable[[Network], str]) -> None:
 
 ZEROS = [[0] * 8] * 8
 SHAPES = "it must be ['n', 8, 8], with n at least 1"
+LARGE = "each sample must be nothing but numbers in lists, of shape [8, 8]"
 RANGE = "they must be from 0 to 16, black to white"
 
 
@@ -136,9 +137,25 @@ RANGE = "they must be from 0 to 16, black to white"
         (422, {"sample": [[17, *[0] * 7], *ZEROS[1:]]}, f"the samples hold the number 17.0: {RANGE}"),
         (422, {"sample": [[-1, *[0] * 7], *ZEROS[1:]]}, f"the samples hold the number -1.0: {RANGE}"),
         (422, {"sample": [[1e300, *[0] * 7], *ZEROS[1:]]}, f"the samples hold the number 1e+300: {RANGE}"),
+        (
+            422,
+            {"samples": ["a" * 30_000, *["b"] * 5_000]},
+            "the samples hold something that isn't a number of ordinary size",
+        ),
+        (422, b"[" * 70_000, 'the body must be {"sample": …} or {"samples": [ … ]}'),
+        (422, {"samples": [[]] * 20_000}, LARGE),
+        (422, {"samples": [*[ZEROS] * 400, [[True] * 8] * 8]}, LARGE),
+        (422, {"samples": [*[ZEROS] * 400, ZEROS[1:]]}, LARGE),
+        (422, {"samples": [*[ZEROS] * 400, [[17] * 8] * 8]}, f"the samples hold the number 17.0: {RANGE}"),
+        (
+            422,
+            {"samples": [*[ZEROS] * 400, [[10**400] * 8] * 8]},
+            "the samples hold something that isn't a number of ordinary size",
+        ),
+        (400, json.dumps({"samples": [ZEROS] * 400}).encode().replace(b"0", b"01", 1), "the body isn't JSON"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_sentence(digits_url: str, status: int, body: Any, sentence: str) -> None:
+def test_what_is_wrong_is_said_in_a_sentence(digits_url: str, status: int, body: Any, sentence: str) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     assert ask(digits_url, "POST", "/predict", content, Content_Type=JSON) == (status, {"detail": sentence})
 

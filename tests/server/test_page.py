@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -14,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from litmlp import Network, Settings, load
+from litmlp import ImageForm, Network, Settings, Spec, load
 from litmlp.inference.drawings import to_drawing
 from litmlp.inference.images import to_values
 from litmlp.runs import Run
@@ -72,14 +73,43 @@ class Page:
         return [float(share) for share in self.browser.execute_script(script)]
 
     def sees(self) -> list[int]:
-        """The pixels of the image that the network sees."""
+        """The shades of the image that the network sees."""
+        bands = self.sees_in_colour()
+        assert all(red == green == blue for red, green, blue in bands)
+        return [red for red, _, _ in bands]
+
+    def sees_in_colour(self) -> list[tuple[int, ...]]:
+        """The pixels (red, green, blue) of the image that the network sees."""
         script = """const shown = document.querySelector('#seen canvas'), canvas = document.createElement('canvas');
             [canvas.width, canvas.height] = [shown.width, shown.height];
             const context = canvas.getContext('2d', { willReadFrequently: true });
             context.drawImage(shown, 0, 0);
             const image = context.getImageData(0, 0, canvas.width, canvas.height);
-            return [...image.data].filter((_, index) => index % 4 === 0);"""
-        return [int(value) for value in self.browser.execute_script(script)]
+            return [...image.data];"""
+        values = self.browser.execute_script(script)
+        return [tuple(values[start : start + 3]) for start in range(0, len(values), 4)]
+
+    def percentages(self) -> list[str]:
+        """What stands beside the bars."""
+        script = "return [...document.querySelectorAll('#bars .percent')].map((cell) => cell.textContent)"
+        return [str(text) for text in self.browser.execute_script(script)]
+
+    def drop(self, *stripes: str) -> None:
+        """Drop a picture of 60 × 40 pixels onto the pad: stripes of these colours, from left to right."""
+        script = """const [stripes, done] = arguments;
+            const canvas = new OffscreenCanvas(60, 40), context = canvas.getContext('2d');
+            stripes.forEach((colour, index) => {
+              context.fillStyle = colour;
+              context.fillRect(60 / stripes.length * index, 0, 60 / stripes.length, 40);
+            });
+            canvas.convertToBlob().then((blob) => {
+              const transfer = new DataTransfer();
+              transfer.items.add(new File([blob], 'stripes.png', { type: 'image/png' }));
+              const dropped = new DragEvent('drop', { dataTransfer: transfer, cancelable: true });
+              document.querySelector('.pad').dispatchEvent(dropped);
+              done();
+            });"""
+        self.browser.execute_async_script(script, stripes)
 
     def press(self, text: str) -> None:
         self.browser.find_element(By.XPATH, f"//button[contains(., '{text}')]").click()
@@ -183,26 +213,146 @@ def test_a_stopped_server_is_told(browser: Chrome, digits_url: str) -> None:
 def test_clothes_take_a_picture_that_is_dropped(browser: Chrome, serve: Callable[[Network], str]) -> None:
     task = TASKS["fashion_mnist"]
     assert task.classes is not None
-    network = Network(Settings(task().spec, hidden=())).eval()
-    page = Page(browser, serve(network))
-    drop = """const [colour, done] = arguments;
-        const canvas = new OffscreenCanvas(60, 40);
-        const context = canvas.getContext('2d');
-        context.fillStyle = '#fff'; context.fillRect(0, 0, 60, 40);
-        context.fillStyle = colour; context.fillRect(20, 5, 20, 30);
-        canvas.convertToBlob().then((blob) => {
-          const transfer = new DataTransfer();
-          transfer.items.add(new File([blob], 'coat.png', { type: 'image/png' }));
-          const dropped = new DragEvent('drop', { dataTransfer: transfer, cancelable: true });
-          document.querySelector('.pad').dispatchEvent(dropped);
-          done();
-        });"""
-    browser.execute_async_script(drop, "#969696")
+    page = Page(browser, serve(Network(Settings(task().spec, hidden=())).eval()))
+    assert "Drop a picture of a garment here" in browser.find_element(By.CSS_SELECTOR, ".invitation").text
+    page.drop("#fff", "#969696", "#fff")
     page.until(lambda: sum(page.bars()) > 99)
     assert sorted(set(page.sees())) == [0, 105]
     page.press("Clear")
     page.until(lambda: page.text("winner") == "?")
     assert page.is_quiet()
+
+
+def test_colour_images_are_seen_in_colour(browser: Chrome, serve: Callable[[Network], str], tmp_path: Path) -> None:
+    spec = Spec("painted_cars", (3, 4, 6), 2, ("car", "lorry"), "image", ImageForm())
+    page = Page(browser, serve(Network(Settings(spec, hidden=())).eval()))
+    assert page.sees_in_colour() == [(0, 0, 0)] * 24
+    invitation = browser.find_element(By.CSS_SELECTOR, ".invitation").text
+    assert invitation == "Drop a picture here,\nchoose one, or paste it"
+    assert page.text("hint") == "The network sees it in colour, 6 × 4 pixels."
+    page.drop("#f00", "#08f", "#ff8")
+    row = [(255, 0, 0)] * 2 + [(0, 136, 255)] * 2 + [(255, 255, 136)] * 2
+    page.until(lambda: page.sees_in_colour() == row * 4)
+    assert page.text("winner") in ("car", "lorry")
+    Image.new("RGB", (6, 4), (10, 200, 30)).save(tmp_path / "green.png")
+    browser.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "green.png"))
+    page.until(lambda: page.sees_in_colour() == [(10, 200, 30)] * 24)
+    assert (page.text("task"), page.text("data")) == ("Painted cars", "trained on the task painted_cars")
+    assert page.is_quiet()
+
+
+def linear(task: str, features: int, probabilities: list[float]) -> Network:
+    """A network that answers zeros with these probabilities."""
+    classes = tuple(f"class {i}" for i in range(len(probabilities)))
+    network = Network(Settings(Spec(task, (features,), len(probabilities), classes), hidden=()))
+    weight, bias = network.parameters()
+    with torch.no_grad():
+        weight.copy_(torch.linspace(-1, 1, weight.numel()).view_as(weight))
+        bias.copy_(torch.tensor(probabilities).log())
+    return network.eval()
+
+
+def test_no_share_is_rounded_to_nothing_or_to_certainty(browser: Chrome, serve: Callable[[Network], str]) -> None:
+    page = Page(browser, serve(linear("a_b", 3, [0.9996, 0.00039, 0.00001])))
+    page.until(lambda: page.percentages() == [">99.9\u202f%", "<0.1\u202f%", "<0.1\u202f%"])
+    assert (page.text("sure"), page.text("rival")) == (">99.9\u202f%", "then class 1, <0.1\u202f%")
+    page = Page(browser, serve(linear("a_b", 3, [0.9992, 0.0004, 0.0003, 0.0001])))
+    page.until(lambda: page.percentages() == ["99.9\u202f%", *["<0.1\u202f%"] * 3])
+    page = Page(browser, serve(linear("a_b", 3, [0.0012, 0.9987, 0.0001])))
+    page.until(lambda: page.percentages() == ["0.1\u202f%", "99.9\u202f%", "<0.1\u202f%"])
+    assert page.is_quiet()
+
+
+def test_the_title_says_what_the_model_was_trained_on(
+    browser: Chrome, serve: Callable[[Network], str], digits_url: str
+) -> None:
+    page = Page(browser, digits_url)
+    assert (page.text("task"), page.text("data")) == ("Handwritten digits", "trained on the UCI digits, 8 × 8")
+    assert browser.title == "Handwritten digits, trained on the UCI digits, 8 × 8 · LitMLP"
+    mnist = Network(Settings(TASKS["mnist"]().spec, hidden=())).eval()
+    page = Page(browser, serve(mnist))
+    assert (page.text("task"), page.text("data")) == ("Handwritten digits", "trained on MNIST")
+    Page(browser, serve(linear("wine_quality", 3, [0.5, 0.5])))
+    assert browser.title == "Wine quality, trained on the task wine_quality · LitMLP"
+
+
+def test_numbers_are_answered_as_they_are_typed(browser: Chrome, serve: Callable[[Network], str]) -> None:
+    model = linear("wine_quality", 8, [0.2, 0.3, 0.5])
+    page = Page(browser, serve(model))
+    page.until(lambda: page.percentages() == ["20.0\u202f%", "30.0\u202f%", "50.0\u202f%"])
+    labels = [label.text for label in browser.find_elements(By.CSS_SELECTOR, ".numbers label")]
+    assert labels == [f"feature {number}" for number in range(1, 9)]
+    first, *others = browser.find_elements(By.CSS_SELECTOR, ".numbers label input")
+
+    def answers(sample: list[float]) -> bool:
+        with torch.inference_mode():
+            shares = model(torch.tensor([sample])).softmax(1)[0]
+        return page.bars() == pytest.approx((100 * shares).tolist(), abs=1e-3)
+
+    first.send_keys(Keys.BACKSPACE)
+    page.until(lambda: page.text("winner") == "?")
+    assert first.get_attribute("aria-invalid") == "true"
+    first.send_keys("-1.25")
+    page.until(lambda: answers([-1.25, *[0.0] * 7]))
+    assert first.get_attribute("aria-invalid") == "false"
+    others[0].send_keys(Keys.ARROW_UP, Keys.ARROW_UP)
+    page.until(lambda: answers([-1.25, 0.2, *[0.0] * 6]))
+    others[1].send_keys(Keys.BACKSPACE, "230", Keys.ARROW_DOWN)
+    page.until(lambda: answers([-1.25, 0.2, 220.0, *[0.0] * 5]))
+    paste = """const data = new DataTransfer();
+        data.setData('text', arguments[1]);
+        return arguments[0].dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, cancelable: true }))"""
+    assert browser.execute_script(paste, others[4], " 1.5; 2\t-3e-1, 9 ") is False
+    page.until(lambda: answers([-1.25, 0.2, 220.0, 0.0, 0.0, 1.5, 2.0, -0.3]))
+    assert browser.execute_script(paste, others[4], "7") is True  # the browser's own way
+    assert browser.execute_script(paste, others[4], "five, six") is True
+    page.press("Reset")
+    page.until(lambda: answers([0.0] * 8))
+    assert page.is_quiet()
+
+
+@pytest.mark.parametrize(("width", "height", "columns"), [(1280, 800, 3), (390, 844, 3), (320, 600, 2)])
+@pytest.mark.parametrize("features", [1, 8, 30])
+def test_numbers_of_any_count_fit_the_screen(
+    browser: Chrome, serve: Callable[[Network], str], features: int, width: int, height: int, columns: int
+) -> None:
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 1000}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        page = Page(browser, serve(linear("wine_quality", features, [0.5, 0.5])))
+        page.until(lambda: page.text("winner") != "?")
+        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        boxes = """return [...document.querySelectorAll(arguments[0])].map((part) => {
+            const { left, right, top, bottom } = part.getBoundingClientRect(); return [left, right, top, bottom] })"""
+        fields = browser.execute_script(boxes, ".numbers input")
+        assert len({left for left, *_ in fields}) == min(columns, features)
+        assert len({right - left for left, right, *_ in fields}) == 1
+        ((card_left, card_right, *_),) = browser.execute_script(boxes, "#input")
+        assert all(card_left < left < right < card_right for left, right, *_ in fields)
+        assert min(right - left for left, right, *_ in fields) >= 90
+        ((_, _, top, bottom),) = browser.execute_script(boxes, "#verdict")
+        assert 0 <= top < bottom <= height  # also where there are more features than fit
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_long_value_is_set_smaller(browser: Chrome, serve: Callable[[Network], str]) -> None:
+    model = Network(Settings(Spec("robot_arm", (3,), 4), hidden=())).eval()
+    with torch.no_grad():
+        [*model.parameters()][-1].copy_(torch.tensor([1.0, -20.0, 300.0, -4000.0]))
+    page = Page(browser, serve(model))
+    page.until(lambda: page.text("winner") == "1.000, −20.000, 300.000, −4000.000")
+    size = browser.execute_script("return getComputedStyle(document.getElementById('winner')).fontSize")
+    assert float(size.removesuffix("px")) < 40
+    assert page.is_quiet()
+
+
+def test_names_of_classes_are_not_cut(browser: Chrome, serve: Callable[[Network], str]) -> None:
+    names = ("warm", "MMMMMMMM", "automobile")
+    page = Page(browser, serve(Network(Settings(Spec("wide", (3,), 3, names), hidden=())).eval()))
+    page.until(lambda: page.text("winner") != "?")
+    overflow = "return [...document.querySelectorAll('.name')].map((name) => name.scrollWidth > name.clientWidth)"
+    assert browser.execute_script(overflow) == [False] * 3
 
 
 def test_the_plane_and_its_point(

@@ -13,6 +13,7 @@ from litmlp.randomness import seed_step
 from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import Command, read_command
 from litmlp.settings.parser import make_parser
+from litmlp.settings.threads import use_threads
 from litmlp.tasks.loader import BatchLoader
 from litmlp.training.mlp import MLP
 from litmlp.training.speed import hide_gpus
@@ -32,6 +33,7 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
     """
     command = read_command(argv)
     check_flags(command)
+    use_threads(command.settings.threads)
     use_gpu = torch.cuda.is_available() and command.settings.accelerator in ("auto", "gpu", "cuda")
     device = torch.device("cuda", 0) if use_gpu else torch.device("cpu")
     if not use_gpu:
@@ -39,7 +41,7 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
     task = make_task(command)
     task.prepare_data()
     model = make_model(command, task)
-    model.network.standardise(*task.mean_and_std())
+    model.network.standardise(task.statistics())
     model.to(device)
     if change is not None:
         change(model)
@@ -65,7 +67,7 @@ def train(model: MLP, training: BatchLoader, validation: BatchLoader, seed: int,
             with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
                 x = samples if model.augment is None else model.augment(samples)  # (batch, *sample_shape)
                 # 2. Forward: what does the network say? Each operation adds its node to the graph.
-                logits = model(x)  # (batch, outputs)
+                logits = model.network.logits(x)  # (batch, outputs)
                 # 3. Loss: how wrong is that, in one number?
                 loss = model.loss(logits, targets)  # ()
             # 4. Backward: how does the loss change with each parameter? The graph is walked back from the loss.
@@ -83,12 +85,12 @@ def evaluate(model: MLP, loader: BatchLoader, autocast: bool) -> str:
     model.eval()
     targets = loader.targets
     with torch.autocast(targets.device.type, torch.bfloat16, enabled=autocast):
-        logits = torch.cat([model(batch.samples) for batch in loader]).float()  # (n, outputs)
+        outputs = torch.cat([model(batch.samples) for batch in loader]).float()  # (n, outputs)
     if model.spec.loss == "mse":
-        r2 = 1 - (logits - targets).square().sum() / (targets - targets.mean()).square().sum()
-        return f"val/loss {float(functional.mse_loss(logits, targets)):.4f}  val/r2 {float(r2):.4f}"
-    accuracy = (logits.argmax(1) == targets).float().mean()
-    return f"val/loss {float(functional.cross_entropy(logits, targets)):.4f}  val/accuracy {float(accuracy):.4f}"
+        r2 = 1 - (outputs - targets).square().sum() / (targets - targets.mean()).square().sum()
+        return f"val/loss {float(functional.mse_loss(outputs, targets)):#.4g}  val/r2 {float(r2):#.4g}"
+    accuracy = (outputs.argmax(1) == targets).float().mean()
+    return f"val/loss {float(functional.cross_entropy(outputs, targets)):#.4g}  val/accuracy {float(accuracy):#.4g}"
 
 
 def check_flags(command: Command) -> None:

@@ -9,6 +9,8 @@ from typing import NoReturn
 from litmlp.errors import Failure, UsageError
 from litmlp.signals import INTERRUPTION
 
+LONGEST_LINE = 2000
+
 
 def run(command: str, name: str, argv: list[str]) -> NoReturn:
     """Run a command of this folder, and end the process.
@@ -31,9 +33,16 @@ def run(command: str, name: str, argv: list[str]) -> NoReturn:
         sys.stdout.flush()
     except (UsageError, Failure) as error:
         if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, Failure):
-            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+            print(one_line(f"{name}: {error}"), file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:  # whoever read our output, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(0)
+
+
+def one_line(message: str) -> str:
+    """A message as a line that a terminal can show, whatever values it quotes: at most ``LONGEST_LINE`` characters."""
+    line = " ".join(message.split())
+    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"

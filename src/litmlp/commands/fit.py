@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,15 +14,17 @@ import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from litmlp.errors import Failure, UsageError
+from litmlp.commands.resuming import choose_resume_point
+from litmlp.errors import Failure
 from litmlp.files import writing
-from litmlp.model.loading import check_weights
+from litmlp.lock import InUseError
 from litmlp.runs import Run
 from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import RUN_VARIABLE, Command, read_command
+from litmlp.settings.threads import use_threads
 from litmlp.signals import INTERRUPTION
 from litmlp.training import torchrun
-from litmlp.training.checkpoint_io import newest_resume_point, read_resume_point
+from litmlp.training.announce import announce, announce_early_stop, announce_resume
 from litmlp.training.mlp import MLP
 from litmlp.training.preflight import as_list, check_flags_against_data
 from litmlp.training.quiet import silence_libraries
@@ -47,6 +50,7 @@ def main(argv: list[str], points: ResumePoints | None = None) -> None:
     """
     silence_libraries()
     command = read_command(argv)
+    use_threads(command.settings.threads)
     results = command.run.read_results() if command.run is not None else None
     if command.run is not None and results is not None and not continues(command, results):
         print(f"{command.run.folder} is complete")
@@ -63,14 +67,24 @@ def main(argv: list[str], points: ResumePoints | None = None) -> None:
         trainer.fit(model, datamodule=task)
         trainer.test(model, datamodule=task)
         return
+    points_before = command.run.resume_points() if command.run else None
     start_from, resume_point = choose_resume_point(command, model, trainer)
-    run = points.run = open_run(command, trainer, start_from)
-    with saving_at_signals(run), one_line_for_what_breaks(run):
+    run = points.run = choose_run(command, trainer)
+    with locked(run, points, trainer), saving_at_signals(run), one_line_for_what_breaks(run):
+        if points_before is not None and run.resume_points() != points_before:
+            raise Failure(f"{run.folder} was just trained further by another process: start the same command again")
+        open_run(command, run, trainer, start_from, resume_point)
         add_logger(trainer, command, run, model, resume_point)
+        if trainer.is_global_zero:
+            announce(trainer, task, model, command.settings.threads)
+            if resume_point:
+                announce_resume(resume_point)
         trainer.fit(model, datamodule=task, ckpt_path=start_from, weights_only=True)
         INTERRUPTION.deferred = False
         if INTERRUPTION.signum:
             INTERRUPTION.leave(INTERRUPTION.signum)
+        if trainer.is_global_zero and points.stopped_early:
+            announce_early_stop(trainer, points.epochs)
         results = test_best(trainer, model, task, points)
         if trainer.is_global_zero:
             log_hyperparameters(trainer, command.text, results)
@@ -88,55 +102,11 @@ def continues(command: Command, results: dict[str, Any]) -> bool:
     return changed and not 0 < command.settings.max_epochs <= results["epochs"]
 
 
-def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple[Path | None, dict[str, Any]]:
-    """The checkpoint to resume from, and its content; None and {} for a start from the beginning.
-
-    Damaged checkpoints are named on stderr and skipped: the run resumes exactly from the one before.
+def choose_run(command: Command, trainer: Trainer) -> Run:
+    """The run that the flags name, or a new one.
 
     Raises:
-        Failure: if the checkpoint that was named can't be used.
-        UsageError: if it can't be used with these flags.
-    """
-    if command.run is None:
-        return None, {}
-    path = command.resume_from
-    if path is not None:
-        content = read_resume_point(path)
-    else:
-        path, content = newest_resume_point(command.run)
-    if path is None:
-        return None, {}
-    found, expected = (flat(parameters) for parameters in (content["hyper_parameters"], dict(model.hparams)))
-    for name, value in found.items():
-        if value != expected.get(name):
-            raise Failure(
-                f"{path} is another model's checkpoint: its {name} is {str(value)[:200]}, not {expected.get(name)}"
-            )
-    check_weights(model, content["state_dict"], path)
-    progress = content["loops"]["fit_loop"]["epoch_progress"]["current"]
-    if 0 < command.settings.max_epochs < progress["processed"]:
-        raise UsageError(
-            f"--max_epochs {command.settings.max_epochs}: the run has already made {progress['processed']} epochs"
-        )
-    processes_before = len(content["train_metrics"])
-    if progress["ready"] > progress["processed"] and processes_before != trainer.world_size:
-        raise UsageError(
-            f"{path} was written within an epoch by {processes_before} processes: it can't be resumed with"
-            f" {trainer.world_size}; choose --devices accordingly"
-        )
-    return path, content
-
-
-def flat(parameters: dict[str, Any]) -> dict[str, Any]:
-    """A model's hyperparameters, with those of its spec among them."""
-    return {**{name: value for name, value in parameters.items() if name != "spec"}, **parameters["spec"]}
-
-
-def open_run(command: Command, trainer: Trainer, resume_point: Path | None) -> Run:
-    """The run's folder, with the settings in it: made, if this is its start.
-
-    Raises:
-        Failure: if it can't be.
+        Failure: if there can't be one.
     """
 
     def choose() -> Path:
@@ -145,13 +115,60 @@ def open_run(command: Command, trainer: Trainer, resume_point: Path | None) -> R
             return command.run.folder if command.run else Run.new(command.logs, command.task.task_name()).folder
 
     device_type = trainer.strategy.root_device.type
-    run = Run(torchrun.join(device_type, choose) if torchrun.under_torchrun() else choose())
+    return Run(torchrun.join(device_type, choose) if torchrun.under_torchrun() else choose())
+
+
+def open_run(
+    command: Command, run: Run, trainer: Trainer, start_from: Path | None, resume_point: dict[str, Any]
+) -> None:
+    """Keep the settings in the run's folder, which is made, if this is its start.
+
+    Raises:
+        Failure: if it can't be written to.
+    """
     if trainer.is_global_zero:
         with writing(run.config, ADVICE):
-            run.open(command.text, resume_point)
+            run.open(history(command, run, resume_point) + command.text, start_from)
     if trainer.strategy.launcher is not None:
         os.environ[RUN_VARIABLE] = str(run.folder)  # for the processes that the Trainer is about to start
-    return run
+
+
+@contextmanager
+def locked(run: Run, points: ResumePoints, trainer: Trainer) -> Iterator[None]:
+    """Hold the run's lock, so that no other process trains it meanwhile.
+
+    Raises:
+        Failure: if another process holds it, or the folder can't be written to.
+    """
+    if trainer.is_global_zero:
+        try:
+            points.lock.acquire()
+        except InUseError as error:
+            raise Failure(f"{error}: wait for it, stop it, or choose another --run") from None
+        except Failure as error:
+            raise Failure(f"{error}: {ADVICE}") from None
+        INTERRUPTION.cleanup = points.lock.release
+    try:
+        yield
+    finally:
+        points.lock.release()
+        INTERRUPTION.cleanup = None
+
+
+def history(command: Command, run: Run, resume_point: dict[str, Any]) -> str:
+    """What to say above the settings of a run that was extended: comments for its config.yaml, a line each.
+
+    With a schedule of the learning rate the steps before had another one, which the settings alone don't repeat.
+    """
+    before = run.comments()
+    stored, settings = command.stored or {}, yaml.safe_load(command.text)
+    changed = [name for name in LIMITS if resume_point and stored.get(name) != settings.get(name)]
+    if changed and command.settings.schedule != "constant":
+        limits = " ".join(f"--{name} {stored.get(name)}" for name in changed)
+        line = f"until step {resume_point['global_step']} the schedule was that of {limits}"
+        print(f"note: {line}, so the settings alone won't repeat this run's weights", file=sys.stderr)
+        before += f"# {line[0].upper()}{line[1:]}: these settings alone don't repeat the weights.\n"
+    return before
 
 
 @contextmanager

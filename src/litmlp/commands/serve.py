@@ -5,8 +5,9 @@ back, which pays for large models on accelerators; this network answers in a ten
 listens to all interfaces unless told otherwise, answers a body that isn't JSON with 500, and wraps the same FastAPI and
 uvicorn, so that it would be a dependency more, not one less.
 
-It is meant for this machine, or for a network that one trusts: behind it, nothing limits how many connections a
-client may open. For the open internet, put a reverse proxy such as nginx in front.
+It is meant for this machine, or for a network that one trusts. What a client can take is bounded: time, connections,
+memory (litmlp.server.connections). Still, nothing encrypts, and nothing asks who it is: for the open internet, put a
+reverse proxy such as nginx in front.
 """
 
 import ipaddress
@@ -19,8 +20,6 @@ from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.commands.extras import require
 from litmlp.errors import Failure, UsageError
 from litmlp.model.loading import load
-
-SECONDS_TO_FINISH = 10  # for requests that are under way when a signal comes
 
 
 def main(argv: list[str]) -> None:
@@ -38,26 +37,16 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--port", type=int, default=8000, help="0 takes any free one")
     flags = parser.parse_args(argv)
     require("serve.py", "fastapi", "uvicorn", "httptools")
-    import uvicorn  # noqa: PLC0415 (an extra)
-
-    from litmlp.server.app import make_app  # noqa: PLC0415
+    from litmlp.server.app import make_app  # noqa: PLC0415 (an extra)
+    from litmlp.server.server import make_server  # noqa: PLC0415
 
     path = checkpoint_of(flags)
     listener = listen(flags.host, flags.port)
     network = load(path)
     torch.set_num_threads(1)  # for layers this small more gain little, and on a busy machine wait for each other
-    app = make_app(network, path, own_names(listener))
-    config = uvicorn.Config(
-        app,
-        http="httptools",  # uvicorn's other parser, h11, logs tracebacks when a client breaks off HTTP's framing
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
-    )
+    server = make_server(make_app(network, path, own_names(listener)))
     print(f"{network.spec.task} from {path}: open {url(listener)} (Ctrl-C stops)", flush=True)
-    uvicorn.Server(config).run([listener])
+    server.run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -19,10 +19,10 @@ from litmlp.runs import Run, logs_folder
 from litmlp.studies.charts import as_array, captioned_grid, confusion_chart
 from litmlp.tasks import find_task
 from litmlp.tasks.task import Task
-from litmlp.training.metrics import EpochMetrics
+from litmlp.training.metrics import metrics_for
 from litmlp.training.mlp import MLP
 
-WORST_IN_GRID, WORST_IN_LINES = 25, 5
+WORST_IN_GRID, WORST_IN_LINES = 10, 5
 
 
 def main(argv: list[str]) -> None:
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
     samples, targets = task.split("test")
     logits, metrics = test(model, task)
     for name, value in metrics.items():
-        print(f"test/{name:<10} {value:.4f}")
+        print(f"test/{name:<10} {value:#.4g}")
     if not model.spec.classes:
         for line in largest_errors(samples, targets, logits):
             print(line)
@@ -95,14 +95,15 @@ def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
 
 
 def test(model: MLP, task: Task) -> tuple[Tensor, dict[str, float]]:
-    """The logits (samples, outputs) of the test set, and the same metrics as at the end of fitting."""
-    metrics = EpochMetrics(model.spec.outputs, model.spec.loss)
-    logits = []
+    """The logits or values (samples, outputs) of the test set, and the same metrics as at the end of fitting."""
+    metrics = metrics_for(model.network)
+    outputs = []
     with torch.inference_mode():
         for batch in task.test_dataloader():
-            logits.append(model(batch.samples))  # (batch, outputs)
-            metrics.collect(model.loss(logits[-1], batch.targets), logits[-1], batch.targets)
-    return torch.cat(logits), {name: float(value) for name, value in metrics.compute_and_reset().items()}
+            logits = model.network.logits(batch.samples)  # (batch, outputs)
+            metrics.collect(model.loss(logits, batch.targets), logits, batch.targets)
+            outputs.append(model.network.in_units(logits))
+    return torch.cat(outputs), {name: float(value) for name, value in metrics.compute_and_reset().items()}
 
 
 def confusion_matrix(predictions: Tensor, targets: Tensor, classes: int) -> Tensor:
@@ -137,19 +138,17 @@ def table(matrix: Tensor, classes: Sequence[str]) -> list[str]:
 
 
 def caption(logits: Tensor, target: Tensor, classes: Sequence[str]) -> str:
-    """An error's truth, prediction and probability, from one sample's logits (classes,)."""
+    """An error's truth, prediction and probability, each on a line, from one sample's logits (classes,)."""
     probability, prediction = logits.softmax(0).max(0)
-    return f"{classes[int(target)]}, not {classes[int(prediction)]} ({float(probability):.1%})"
+    return f"{classes[int(target)]},\nnot {classes[int(prediction)]}\n({float(probability):.1%})"
 
 
 def errors_in_lines(worst: list[int], captions: list[str]) -> list[str]:
     """How many errors there are, and the most confident of them, each on a line."""
-    lines = [f"  sample {index}: {text}" for index, text in zip(worst, captions[:WORST_IN_LINES], strict=False)]
-    return [
-        "",
-        f"{len(worst)} errors" + (", the most confident of them (truth, not prediction):" if worst else ""),
-        *lines,
-    ]
+    texts = [text.replace("\n", " ") for text in captions[:WORST_IN_LINES]]
+    lines = [f"  sample {index}: {text}" for index, text in zip(worst, texts, strict=False)]
+    title = ", the most confident of them (truth, not prediction):" if worst else ""
+    return ["", f"{len(worst)} error{'' if len(worst) == 1 else 's'}{title}", *lines]
 
 
 def largest_errors(samples: Tensor, targets: Tensor, predictions: Tensor) -> list[str]:
@@ -167,10 +166,9 @@ def largest_errors(samples: Tensor, targets: Tensor, predictions: Tensor) -> lis
 
 def errors_chart(worst: Tensor, captions: list[str]) -> dict[str, Image]:
     """The worst errors (errors, *sample_shape) with their captions, where samples are images and there are any."""
-    if worst.dim() != 4 or not captions:
+    if worst.dim() != 4 or worst.shape[1] not in (1, 3) or not captions:
         return {}
-    images = worst[: len(captions)].float()  # (errors shown, 1, height, width)
-    return {"worst_errors": captioned_grid(images / images.amax(), captions)}
+    return {"worst_errors": captioned_grid(worst[: len(captions)], captions)}
 
 
 def log_charts(folder: Path, step: int, charts: dict[str, Image]) -> None:

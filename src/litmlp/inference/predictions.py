@@ -16,20 +16,21 @@ def outputs_of(network: Network, samples: Tensor) -> Tensor:
 
 
 def predictions_from(network: Network, outputs: Tensor) -> list[dict[str, Any]]:
-    """One prediction for each row of outputs (batch, outputs), as plain values with six decimals.
+    """One prediction for each row of outputs (batch, outputs), as plain values.
 
     A classification's has ``label``, ``probability``, ``runner_up``, ``runner_up_probability`` and all
-    ``probabilities`` in the order of the classes; a regression's has ``values``.
+    ``probabilities`` in the order of the classes, with six decimals; a regression's has ``values``, with seven
+    significant digits.
 
     Raises:
         Failure: if one isn't finite.
     """
     if not outputs.isfinite().all():
         raise Failure("the network's answer isn't finite: its training has diverged")
-    rows = outputs.double().numpy().round(6).tolist()
     classes = network.spec.classes
     if classes is None:
-        return [{"values": row} for row in rows]
+        return [{"values": [float(f"{value:.7g}") for value in row]} for row in outputs.tolist()]
+    rows = outputs.double().numpy().round(6).tolist()
     best = outputs.topk(2).indices.tolist()  # [batch][2]
     return [
         {

@@ -1,1 +1,5 @@
-"""The HTTP server of a trained model: what it says (api), how it answers (app, batching) and whom (guard)."""
+"""The HTTP server of a trained model.
+
+What it says (api), how it answers (app, service, samples, batching), whom (guard), and how it bounds what a client can
+take (connections, server).
+"""

@@ -1,7 +1,8 @@
 """What the server says in which form: the schemas of its OpenAPI description."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
+from fastapi import HTTPException
 from pydantic import BaseModel
 
 from litmlp.model.spec import ImageForm, Kind
@@ -63,7 +64,7 @@ class ModelCard(BaseModel):
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "The body isn't JSON"},
-    408: {"model": Refusal, "description": "The body didn't arrive in time"},
+    408: {"model": Refusal, "description": "The request didn't arrive in time, or had to make room for others"},
     413: {"model": Refusal, "description": "The body is too large"},
     415: {"model": Refusal, "description": "The body is of a type that isn't read here"},
     422: {"model": Refusal, "description": "The samples or the image can't be used"},
@@ -87,3 +88,9 @@ def predict_body(shape: tuple[int, ...], form: ImageForm | None) -> dict[str, An
     if form is not None:
         content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")}
     return {"required": True, "content": content}
+
+
+def refuse(status: int, why: str) -> NoReturn:
+    """Refuse a request, with one sentence."""
+    headers = {"Connection": "close"} if status in (413, 415) else None  # the rest of the body isn't read
+    raise HTTPException(status, why, headers)

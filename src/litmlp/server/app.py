@@ -44,7 +44,7 @@ def make_app(network: Network, checkpoint: Path, hosts: set[str] | None) -> Fast
         "/predict",
         service.predict,
         methods=["POST"],
-        summary="Answer samples or a picture",
+        summary="Answer samples or an image",
         responses={200: {"model": Answers}, **ERRORS},
         openapi_extra={"requestBody": predict_body(network.spec.sample_shape, network.spec.image)},
     )

@@ -20,7 +20,7 @@ class Batcher:
         most: samples in a batch; a single request with more is a batch of its own.
     """
 
-    def __init__(self, network: Callable[[Tensor], Tensor], most: int = 1024) -> None:
+    def __init__(self, network: Callable[[Tensor], Tensor], most: int = 256) -> None:
         self.network = network
         self.most = most
         self.thread = ThreadPoolExecutor(1, "network")

@@ -20,7 +20,7 @@ class Guard:
     answers, and from sending JSON or pictures, as long as we don't allow it by CORS headers, which we never send.
 
     Args:
-        app: the application.
+        app: the application to guard.
         hosts: names that are ours; None for all.
     """
 

@@ -2,52 +2,58 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from io import BytesIO
 from typing import Any, NoReturn
 
-from fastapi import HTTPException, Request, Response
-from fastapi.responses import JSONResponse
+import torch
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from PIL import Image
 from starlette.requests import ClientDisconnect
 from torch import Tensor
 
 from litmlp.errors import Failure
-from litmlp.inference.images import sample_from_image
+from litmlp.inference.images import FORMATS, sample_from_image
 from litmlp.inference.predictions import outputs_of, predictions_from
 from litmlp.inference.samples import samples_from
 from litmlp.model.network import Network
+from litmlp.server.api import refuse
 from litmlp.server.batching import Batcher
+from litmlp.server.samples import SampleReader, numbers_in, pieces, place_of_samples
 
 LARGEST_BODY = 8 * 2**20  # bytes: 64 samples of MNIST take 0.2 MB, a photo up to about 5 MB
-SMALL_BODY = 64 * 2**10  # up to here a body is read and parsed at once; of larger ones only some at a time
-LARGE_BODIES = 16
-SECONDS_FOR_A_BODY = 30
+SMALL_BODY = 64 * 2**10  # bytes of JSON that are parsed at once, which takes up to 5 ms
+LARGE_IMAGE = 4_000_000  # pixels, which are unpacked in 0.1 s; 50 million take more than a second
+ROWS = 256  # answers that are written at once
 
 
 class Service:
-    """Answers requests with one network, whatever they hold."""
+    """Answers requests with one network, whatever they hold.
+
+    What takes long is done in threads, and where that is possible in steps of milliseconds, so that requests with
+    much to do don't hold up the others.
+    """
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self.takes_images = network.spec.image is not None
         self.batcher = Batcher(lambda samples: outputs_of(network, samples))
-        self.parsers = ThreadPoolExecutor(2, "parser")  # what takes long to parse doesn't hold up the others
-        self.large_bodies = asyncio.Semaphore(LARGE_BODIES)
+        self.json = ThreadPoolExecutor(1, "json")
+        self.images = ThreadPoolExecutor(2, "image")
+        self.large_images = ThreadPoolExecutor(1, "large-image")
 
     async def predict(self, request: Request) -> Response:
         """Answer a sample, several, or an image."""
         is_image = self._check_headers(request)
         try:
-            samples = await self._read_samples(request, is_image)
-            answers = predictions_from(self.network, await self.batcher.answer(samples))
+            return await while_connected(request, self._answer(await read(request), is_image))
         except Failure as failure:
             refuse(422, str(failure))
-        except TimeoutError:
-            refuse(408, f"the body didn't arrive within {SECONDS_FOR_A_BODY} seconds")
         except ClientDisconnect:
-            refuse(400, "the connection ended within the body")
-        seen = {"seen": seen_by_the_network(samples[0])} if is_image else {}
-        return JSONResponse({"answers": answers, **seen})
+            refuse(400, "the connection has ended")
 
     def _check_headers(self, request: Request) -> bool:
         """Whether the body is an image; refuses what is neither that nor JSON."""
@@ -63,30 +69,47 @@ class Service:
             refuse_size()
         return is_image
 
-    async def _read_samples(self, request: Request, is_image: bool) -> Tensor:
-        """The raw samples (batch, *sample_shape) in the body."""
-        chunks, body = request.stream(), bytearray()
-        await read(chunks, body, SMALL_BODY)
-        if len(body) <= SMALL_BODY and not is_image:
-            return self._parse_json(body)
-        async with self.large_bodies:
-            await read(chunks, body, LARGEST_BODY)
-            if len(body) > LARGEST_BODY:
-                refuse_size()
-            parse = self._parse_image if is_image else self._parse_json
-            return await asyncio.get_running_loop().run_in_executor(self.parsers, parse, body)
+    async def _answer(self, body: bytes, is_image: bool) -> Response:
+        if is_image:
+            samples = await self._read_image(body)
+        elif len(body) <= SMALL_BODY:
+            samples = samples_from(self.network.spec, numbers_in(body))
+        else:
+            samples = await self._read_samples(body)
+        del body  # up to 8 MB, for as long as the network works
+        outputs = torch.cat([await self.batcher.answer(part) for part in samples.split(self.batcher.most)])
+        if len(outputs) > ROWS:
+            predictions_from(self.network, outputs[~outputs.isfinite().all(1)])  # refuses them before the answer begins
+            return StreamingResponse(self._write(outputs), media_type="application/json")
+        seen = {"seen": seen_by_the_network(samples[0])} if is_image else {}
+        return JSONResponse({"answers": predictions_from(self.network, outputs), **seen})
 
-    def _parse_image(self, body: bytearray) -> Tensor:
-        return sample_from_image(self.network.spec, bytes(body)).unsqueeze(0)
+    async def _read_image(self, content: bytes) -> Tensor:
+        """The sample (1, *sample_shape) of an image's file."""
+        run = asyncio.get_running_loop().run_in_executor
+        is_large = await run(self.images, pixels, content) > LARGE_IMAGE
+        threads = self.large_images if is_large else self.images
+        sample = await run(threads, sample_from_image, self.network.spec, content)
+        return sample.unsqueeze(0)
 
-    def _parse_json(self, body: bytearray) -> Tensor:
-        try:
-            content = json.loads(body, parse_constant=no_number)
-        except (ValueError, RecursionError):
-            refuse(400, "the body isn't JSON")
-        if not isinstance(content, dict) or content.keys() not in ({"sample"}, {"samples"}):
-            refuse(422, 'the body must be {"sample": …} or {"samples": [ … ]}')
-        return samples_from(self.network.spec, content["samples"] if "samples" in content else [content["sample"]])
+    async def _read_samples(self, body: bytes) -> Tensor:
+        """The samples (batch, *sample_shape) of a large body."""
+        start, end, several = place_of_samples(body)
+        reader = SampleReader(self.network.spec.sample_shape, partial(samples_from, self.network.spec))
+        for piece in pieces(body, start, end):
+            await asyncio.get_running_loop().run_in_executor(self.json, reader.read, piece)
+        return reader.end(several)
+
+    async def _write(self, outputs: Tensor) -> AsyncIterator[str]:
+        """The answers to outputs (batch, outputs) as JSON, step by step."""
+        yield '{"answers":['
+        for number, rows in enumerate(outputs.split(ROWS)):
+            answers = await asyncio.get_running_loop().run_in_executor(self.json, self._in_json, rows)
+            yield f",{answers}" if number else answers
+        yield "]}"
+
+    def _in_json(self, outputs: Tensor) -> str:
+        return json.dumps(predictions_from(self.network, outputs), ensure_ascii=False, separators=(",", ":"))[1:-1]
 
 
 def seen_by_the_network(sample: Tensor) -> list[Any]:
@@ -95,32 +118,47 @@ def seen_by_the_network(sample: Tensor) -> list[Any]:
     return rows
 
 
-async def read(chunks: AsyncIterator[bytes], body: bytearray, limit: int) -> None:
-    """Read on until the end, or until the body is larger than the limit.
+async def read(request: Request) -> bytes:
+    """The body. How long it may take is the connection's matter.
 
     Raises:
-        TimeoutError: if that takes longer than ``SECONDS_FOR_A_BODY``.
         ClientDisconnect: if the connection ends.
     """
-    async with asyncio.timeout(SECONDS_FOR_A_BODY):
-        while len(body) <= limit:
-            chunk = await anext(chunks, None)
-            if chunk is None:
-                return
-            body += chunk
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            refuse_size()
+    return bytes(body)
 
 
-def refuse(status: int, why: str) -> NoReturn:
-    """Refuse a request, with one sentence."""
-    headers = {"Connection": "close"} if status in (408, 413, 415) else None  # the rest of the body isn't read
-    raise HTTPException(status, why, headers)
+async def while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """The work's result. If the client goes, the work is given up, so that nothing is held for it any longer.
+
+    Raises:
+        ClientDisconnect: if the client goes.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(request.receive())  # the body has been read: only http.disconnect can come
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+def pixels(content: bytes) -> int:
+    """The pixels of the image in a file, without unpacking it; 0 if there is none."""
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            return image.width * image.height
+    except Exception:  # whatever a broken or hostile file makes of Pillow: sample_from_image says what is wrong
+        return 0
 
 
 def refuse_size() -> NoReturn:
     """Refuse a body that is too large."""
     refuse(413, f"the body is larger than {LARGEST_BODY:,} bytes")
-
-
-def no_number(constant: str) -> Any:
-    """Refuse NaN and Infinity, which Python reads and JSON doesn't have."""
-    raise Failure(f"the samples hold {constant}, which is no number")

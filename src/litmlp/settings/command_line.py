@@ -20,6 +20,7 @@ from litmlp.messages import explain
 from litmlp.ranges import RANGES, check_ranges
 from litmlp.runs import Run, logs_folder
 from litmlp.settings.parser import flags_of, make_parser
+from litmlp.settings.threads import default_threads
 from litmlp.tasks import find_task
 from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
@@ -83,6 +84,8 @@ def read_command(argv: list[str]) -> Command:
     for name in ("config", "run", "resume"):
         parsed.pop(name, None)
     parsed.task = reference
+    if parsed.threads is None:
+        parsed.threads = default_threads(processes_in(parsed))
     check_ranges(vars(parsed))
     for name in ("max_epochs", "max_steps"):
         if parsed[name] is None:
@@ -93,6 +96,12 @@ def read_command(argv: list[str]) -> Command:
     path = Path(first.resume) if first.resume else None
     resume_from = path if path is not None and path.is_file() else None
     return Command(task, parser.instantiate(parsed), text, run, resume_from, stored)
+
+
+def processes_in(settings: Namespace) -> int:
+    """How many processes of a training on the CPU share this machine."""
+    on_cpu = settings.accelerator == "cpu" and str(settings.devices).isdecimal()
+    return max(1, int(settings.devices)) if on_cpu else 1
 
 
 def first_pass(argv: list[str]) -> argparse.Namespace:
@@ -151,7 +160,7 @@ def as_base(stored: dict[str, Any], argv: list[str]) -> str:
 def check_contradictions(settings: dict[str, Any], stored: dict[str, Any], run: Run, task: type[Task]) -> None:
     """Raise a UsageError if a setting of the task or the model isn't that of the stored run."""
     fixed = {*inspect.signature(task).parameters, *inspect.signature(MLP).parameters} - {"spec"} - MAY_CHANGE
-    for name in ("task", *sorted(fixed)):
+    for name in ("task", "threads", *sorted(fixed)):
         if settings.get(name) != stored.get(name):
             raise UsageError(
                 f"--{name} {settings.get(name)} contradicts the run {run.folder}, made with"

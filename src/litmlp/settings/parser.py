@@ -1,4 +1,4 @@
-"""The parser of all flags: the arguments of the task's, the MLP's and the Trainer's constructors, and four more."""
+"""The parser of all flags: the arguments of the task's, the MLP's and the Trainer's constructors, and five more."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
 from litmlp.training.torchrun import default_devices
 
-TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
+DEFAULTS = {"max_epochs": 20, "num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
 
 
 def make_parser(reference: str, task: type[Task], accelerator: str | None = None) -> jsonargparse.ArgumentParser:
@@ -50,10 +50,16 @@ def make_parser(reference: str, task: type[Task], accelerator: str | None = None
         help="a run's folder, a checkpoint in one, or 'last' for the newest run: resumes where it stopped, with the"
         " settings of the run; limits such as --max_epochs may change",
     )
+    parser.add_argument(
+        "--threads",
+        type=int | None,
+        help="threads of each process; by default as many as the machine and a container's limits give. A run keeps the"
+        " number that it was begun with, since the last bits depend on it",
+    )
     parser.add_class_arguments(task, instantiate=False)
     parser.add_class_arguments(MLP, skip={"spec"}, instantiate=False)
     parser.add_class_arguments(Trainer, instantiate=False)
-    parser.set_defaults({**TRAINER_DEFAULTS, "devices": default_devices(), **recommended})
+    parser.set_defaults({**DEFAULTS, "devices": default_devices(), **recommended})
     return parser
 
 

@@ -15,7 +15,8 @@ from litmlp.training.mlp import MLP
 from litmlp.training.resume import ResumePoints
 from litmlp.training.trainer import make_trainer
 
-WITHOUT_EFFECT = {*MAY_CHANGE, "default_root_dir", "enable_progress_bar"}  # on what a run comes to
+# On what a run comes to, but for its last bits.
+WITHOUT_EFFECT = {*MAY_CHANGE, "default_root_dir", "enable_progress_bar", "threads"}
 LONGEST_LABEL = 80
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 from litmlp.studies.outcomes import Outcome
@@ -38,10 +39,69 @@ def score_scale(outcomes: Sequence[Outcome], factor: float) -> dict[str, Any]:
     return linear_scale(factor * (max(low, 0) if high > 0 else low), factor * high)
 
 
-def whole_epochs(epochs: float) -> list[int]:
-    """At most 11 whole numbers of epochs, from 0 on, for the axis."""
-    step = next(factor * 10**power for power in range(20) for factor in (1, 2, 5) if epochs < 11 * factor * 10**power)
-    return list(range(0, math.floor(epochs) + 1, step))
+def epoch_axis(first: float, last: float) -> dict[str, Any]:
+    """The channel x: the epochs from the first point on, with room for the markers after the last."""
+    span = last - first or 1  # a single point stands where the lines of several end
+    return {
+        "field": "epoch",
+        "type": "quantitative",
+        "title": "epoch",
+        "axis": {"values": whole_epochs(first, last), "format": "d", "grid": False, "labelFlush": False},
+        "scale": {"domain": [last - span, last + MARGIN * span], "nice": False},
+    }
+
+
+def whole_epochs(first: float, last: float) -> list[int]:
+    """The first whole epoch and at most 11 round numbers of epochs after it, for the axis."""
+    step = next(factor * 10**power for power in range(20) for factor in (1, 2, 5) if last < 11 * factor * 10**power)
+    start = math.ceil(first)
+    return sorted({start, *range(-(-start // step) * step, math.floor(last) + 1, step)})
+
+
+def tick_axis(scale: dict[str, Any]) -> dict[str, Any]:
+    """The axis of a scale: a logarithmic one gets its ticks, with grid lines at the powers of ten only."""
+    if scale["type"] == "linear":
+        return {}
+    low, high = scale["domain"]
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1, 2, 5) if high < 1000 * low else (1,)
+    ticks = [float(f"{factor}e{power}") for power in powers for factor in factors]
+    decades = [float(f"1e{power}") for power in powers]
+    return {
+        "values": [tick for tick in ticks if low <= tick <= high],
+        "format": "~g",
+        "gridOpacity": {"condition": {"test": f"indexof({decades}, datum.value) >= 0", "value": 1}, "value": 0},
+    }
+
+
+def position_on(scale: dict[str, Any], metric: float) -> float:
+    """Where a metric lies on its axis, from 0 at the low end to 1 at the high end."""
+    low, high = map(float, scale["domain"])
+    if scale["type"] == "log":
+        return math.log(metric / low) / math.log(high / low) if metric > 0 else -math.inf
+    return (metric - low) / (high - low)
+
+
+def metric_at(scale: dict[str, Any], position: float) -> float:
+    """The metric at a position on its axis: the inverse of :func:`position_on`."""
+    low, high = map(float, scale["domain"])
+    return low * math.exp(position * math.log(high / low)) if scale["type"] == "log" else low + (high - low) * position
+
+
+def spread(positions: Sequence[float], gap: float) -> list[float]:
+    """Positions that are at least ``gap`` apart, in the same order, nearest to the given ones in least squares.
+
+    This is an isotonic regression, made by pooling adjacent violators (Ayer et al., 1955).
+    """
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    blocks: list[list[float]] = []  # of positions, less a gap for each one below
+    for rank, index in enumerate(order):
+        blocks.append([positions[index] - rank * gap])
+        while len(blocks) > 1 and fmean(blocks[-2]) > fmean(blocks[-1]):
+            blocks[-2:] = [[*blocks[-2], *blocks[-1]]]
+    means = [fmean(block) for block in blocks for _ in block]
+    moved = {index: mean + rank * gap for rank, (index, mean) in enumerate(zip(order, means, strict=True))}
+    return [moved[index] for index in range(len(positions))]
 
 
 def linear_scale(low: float, high: float) -> dict[str, Any]:
@@ -69,5 +129,5 @@ def as_number(value: Any) -> float | None:
 
 
 def cycled(items: Sequence[str], count: int) -> list[str]:
-    """So many of the items, beginning anew behind the last."""
+    """So many of the items, beginning again after the last."""
     return [items[index % len(items)] for index in range(count)]

@@ -33,6 +33,9 @@ class Registry(Mapping[str, "type[Task]"]):
         task: type[Task] = getattr(import_module(module), class_name)
         return task
 
+    def __contains__(self, name: object) -> bool:
+        return name in REFERENCES
+
     def __iter__(self) -> Iterator[str]:
         return iter(REFERENCES)
 

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from litmlp.errors import Failure, UsageError
+from litmlp.model.network import Statistics
 from litmlp.model.spec import ImageForm, Kind, Spec
 from litmlp.randomness import SPLIT, generator
 from litmlp.ranges import check_ranges
+from litmlp.tasks.contract import check_loaded
 from litmlp.tasks.loader import Batch, BatchLoader
 from litmlp.tasks.statistics import mean_and_std
 
@@ -63,9 +67,13 @@ class Task(LightningDataModule):
     def load(self, train: bool) -> tuple[Tensor, Tensor]:
         """Load the training or the test set. The test set is asked for by the final test only.
 
+        What was learned from the training samples, such as what to fill gaps with, is at hand for the test set, too:
+        ``self.split("train")`` gives the training samples and targets.
+
         Returns:
-            samples (n, *sample_shape), of any number type, and targets: (n,) class indices as int64, or
-            (n, outputs) numbers as float32.
+            samples (n, *sample_shape), of any number type and finite, and targets: (n,) class indices as int64, or
+            (n, outputs) numbers as float32, in any units: the network standardises them. Anything else is refused
+            before the first epoch.
 
         Raises:
             Failure: if the data can't be had, with what to do about it.
@@ -88,13 +96,21 @@ class Task(LightningDataModule):
         Raises:
             UsageError: if the task's attributes don't go together.
         """
+        spec = self._spec_without_data()
+        if len(spec.sample_shape) != 3 or spec.image is not None:
+            return spec
+        return replace(spec, image=self._form_of_photos())
+
+    def _spec_without_data(self) -> Spec:
+        if getattr(self, "sample_shape", None) is None:
+            raise UsageError(f"the task {self.task_name()} doesn't say its sample_shape")
         return Spec(
             task=self.task_name(),
             sample_shape=self.sample_shape,
             outputs=len(self.classes) if self.classes else self.outputs,
             classes=self.classes,
             kind=self.kind or ("image" if len(self.sample_shape) == 3 else "numbers"),
-            image=self.image or (self._form_of_photos() if len(self.sample_shape) == 3 else None),
+            image=self.image,
         )
 
     def _form_of_photos(self) -> ImageForm | None:
@@ -106,7 +122,8 @@ class Task(LightningDataModule):
     def split(self, name: str) -> tuple[Tensor, Tensor]:
         """Samples and targets of ``train``, ``val`` or ``test``, loaded at first use and then kept."""
         if name not in self.splits:
-            samples, targets = self.load(train=name != "test")
+            source = f"the {'test' if name == 'test' else 'training'} set of {self.task_name()}"
+            samples, targets = check_loaded(self.load(train=name != "test"), self._spec_without_data(), source)
             if name == "test":
                 self.splits["test"] = samples, targets
             else:
@@ -117,14 +134,20 @@ class Task(LightningDataModule):
         if not self.validation_samples:
             self.splits["train"] = self.splits["val"] = samples, targets
             return
+        if self.validation_samples >= len(samples):
+            raise Failure(
+                f"the training set of {self.task_name()}: its {len(samples)} samples leave none to train on beside"
+                f" {self.validation_samples} for validation"
+            )
         order = torch.randperm(len(samples), generator=generator(self.seed, SPLIT))  # (n,)
         val, train = order[: self.validation_samples], order[self.validation_samples :]
         self.splits["train"] = samples[train], targets[train]
         self.splits["val"] = samples[val], targets[val]
 
-    def mean_and_std(self) -> tuple[Tensor, Tensor]:
-        """Mean and std of the training split, each (features,) or (channels, 1, 1), to standardise samples with."""
-        return mean_and_std(self.split("train")[0])
+    def statistics(self) -> Statistics:
+        """The mean and std of the training split, and of a regression's targets, to standardise by."""
+        samples, targets = self.split("train")
+        return Statistics(*mean_and_std(samples), *(mean_and_std(targets) if self.classes is None else ()))
 
     def train_dataloader(self) -> BatchLoader:
         """Every training sample once an epoch, in an order that the seed and the epoch decide."""

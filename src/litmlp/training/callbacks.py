@@ -1,10 +1,11 @@
 """The small callbacks of every run: its random numbers, its lines on the terminal, its curves over the steps."""
 
+import sys
 import time
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, TQDMProgressBar
 
 from litmlp.randomness import seed_step
 
@@ -42,10 +43,21 @@ class EpochLines(Checkpoint):
         """Print the epoch's metrics."""
         metrics = trainer.callback_metrics  # computed by all processes together
         if trainer.is_global_zero:
-            values = "  ".join(f"{name} {float(value):.4f}" for name, value in metrics.items())
+            values = "  ".join(f"{name} {float(value):#.4g}" for name, value in metrics.items())
             of = f"/{trainer.max_epochs}" if trainer.max_epochs != -1 else ""
             seconds = time.monotonic() - self.start
-            print(f"epoch {trainer.current_epoch + 1}{of}  {values}  {seconds:.1f} s", flush=True)
+            bar = trainer.progress_bar_callback
+            say = print if bar is None else bar.print  # above the bar, so that the line stays
+            say(f"epoch {trainer.current_epoch + 1}{of}  {values}  {seconds:.1f} s")
+            sys.stdout.flush()
+
+
+class Bar(TQDMProgressBar):
+    """Lightning's progress bar, without the name of the run that it cuts short."""
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """What the bar shows beside the progress."""
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
 class StepCurves(Callback):

@@ -21,7 +21,14 @@ RESUME_POINT = {
     "global_step": int,
     "loops": {"fit_loop": {"epoch_progress": COUNTS, "epoch_loop.batch_progress": COUNTS, "state_dict": LOADERS}},
     "callbacks": {
-        "ResumePoints": {"seconds": float, "best_loss": float, "best": dict, "stopped_early": bool, "epochs": int}
+        "ResumePoints": {
+            "seconds": float,
+            "best_loss": float,
+            "best": dict,
+            "stopped_early": bool,
+            "epochs": int,
+            "arithmetic": re.compile(r"[\w.+ -]{1,100}"),
+        }
     },
     "optimizer_states": [{"state": dict, "param_groups": [{"lr": float, "params": list}]}],
     "lr_schedulers": list,

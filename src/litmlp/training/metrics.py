@@ -1,40 +1,34 @@
-"""An epoch's loss and score, in a few updates an epoch instead of several tensor operations a step."""
+"""An epoch's loss and metrics, in a few updates an epoch instead of several tensor operations a step."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric, R2Score, SumMetric
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, R2Score, SumMetric
 from torchmetrics.classification import MulticlassAccuracy
+
+from litmlp.model.network import Network
+
+UPDATE_EVERY = 8192  # samples
 
 
 class EpochMetrics(nn.Module):
-    """The mean loss and the accuracy (or R²) over an epoch, exact whatever the batch sizes.
+    """The mean loss and the metrics over an epoch, exact whatever the batch sizes.
 
     A step only keeps references to its loss, logits and targets; once they amount to ``UPDATE_EVERY`` samples,
     torchmetrics sees them all at once. What is kept or summed at any moment can be saved and restored, so that
     an epoch that was interrupted reports the very metrics of one that wasn't.
 
-    Args:
-        outputs: classes, or numbers predicted by a regression.
-        loss: ``cross_entropy`` (the score is ``accuracy``) or ``mse`` (the score is ``r2``).
+    Attributes:
+        score_name: the metric beside the loss that is best when it is highest.
+        metrics: torchmetrics' own, whose sums are the state.
     """
 
-    UPDATE_EVERY = 8192
+    score_name: str
+    metrics: tuple[Metric, ...]
 
-    def __init__(self, outputs: int, loss: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        # Two sums, since torchmetrics' MeanMetric either hides a loss that is nan or forgets the weights.
-        self.loss = SumMetric(nan_strategy="disable")
-        self.samples = SumMetric(nan_strategy="disable")
-        self.score: Metric
-        if loss == "cross_entropy":
-            self.score_name = "accuracy"
-            self.score = MulticlassAccuracy(outputs, average="micro", validate_args=False)
-        else:
-            self.score_name = "r2"
-            self.score = R2Score()
-        self.metrics = (self.loss, self.samples, self.score)
         self.pending: list[tuple[Tensor, Tensor, Tensor]] = []  # (loss (), logits (batch, outputs), targets)
         self.pending_samples = 0
 
@@ -42,24 +36,29 @@ class EpochMetrics(nn.Module):
         """Take one batch into account: its mean loss (), logits (batch, outputs) and targets."""
         self.pending.append((loss.detach(), logits.detach(), targets))
         self.pending_samples += len(targets)
-        if self.pending_samples >= self.UPDATE_EVERY:
+        if self.pending_samples >= UPDATE_EVERY:
             self._update()
 
     def _update(self) -> None:
         losses, logits, targets = zip(*self.pending, strict=True)
-        batch_sizes = torch.tensor([float(len(batch)) for batch in targets], device=losses[0].device)
-        self.loss.update(torch.stack(losses).float() @ batch_sizes)
-        self.samples.update(batch_sizes)
-        self.score.update(torch.cat(logits).float(), torch.cat(targets))
+        self.update(losses, torch.cat(logits), torch.cat(targets), [len(batch) for batch in targets])
         self.pending, self.pending_samples = [], 0
 
     def compute_and_reset(self) -> dict[str, Tensor]:
         """The metrics of the epoch so far by name, over all processes. The next epoch starts from nothing."""
         if self.pending:
             self._update()
-        values = {"loss": self.loss.compute() / self.samples.compute(), self.score_name: self.score.compute()}
+        values = self.compute()
         self.reset()
         return values
+
+    def update(self, losses: tuple[Tensor, ...], logits: Tensor, targets: Tensor, batch_sizes: list[int]) -> None:
+        """Add batches to the sums: their losses (), logits (samples, outputs), targets, and sizes."""
+        raise NotImplementedError
+
+    def compute(self) -> dict[str, Tensor]:
+        """The metrics of the sums."""
+        raise NotImplementedError
 
     def reset(self) -> None:
         """Forget everything, as at the start of an epoch."""
@@ -86,3 +85,73 @@ class EpochMetrics(nn.Module):
         for metric, sums in zip(self.metrics, progress["sums"], strict=True):
             for name, state in sums.items():
                 setattr(metric, name, state.to(device))
+
+
+class ClassificationMetrics(EpochMetrics):
+    """The mean loss and the accuracy.
+
+    Args:
+        classes: how many there are.
+    """
+
+    score_name = "accuracy"
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        # Two sums, since torchmetrics' MeanMetric either hides a loss that is nan or forgets the weights.
+        self.loss = SumMetric(nan_strategy="disable")
+        self.samples = SumMetric(nan_strategy="disable")
+        self.accuracy = MulticlassAccuracy(classes, average="micro", validate_args=False)
+        self.metrics = (self.loss, self.samples, self.accuracy)
+
+    def update(self, losses: tuple[Tensor, ...], logits: Tensor, targets: Tensor, batch_sizes: list[int]) -> None:
+        """Add batches."""
+        weights = torch.tensor([float(size) for size in batch_sizes], device=logits.device)
+        self.loss.update(torch.stack(losses).float() @ weights)
+        self.samples.update(weights)
+        self.accuracy.update(logits.float(), targets)
+
+    def compute(self) -> dict[str, Tensor]:
+        """``loss`` and ``accuracy``."""
+        return {"loss": self.loss.compute() / self.samples.compute(), "accuracy": self.accuracy.compute()}
+
+
+class RegressionMetrics(EpochMetrics):
+    """The mean squared error, its root, the mean absolute error and R², in the units of the targets.
+
+    The sums are of standardised values, which stay near 1 whatever the units, and so lose nothing in float32.
+
+    Args:
+        network: standardises targets, and knows their std.
+    """
+
+    score_name = "r2"
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = (network,)  # in a tuple, lest it become a part of this module
+        outputs = network.spec.outputs
+        self.squared, self.absolute = MeanSquaredError(num_outputs=outputs), MeanAbsoluteError(num_outputs=outputs)
+        self.r2 = R2Score()
+        self.metrics = (self.squared, self.absolute, self.r2)
+
+    def update(self, losses: tuple[Tensor, ...], logits: Tensor, targets: Tensor, batch_sizes: list[int]) -> None:
+        """Add batches."""
+        values, expected = logits.float(), self.network[0].standardised_targets(targets).float()
+        for metric in self.metrics:
+            metric.update(values, expected)
+
+    def compute(self) -> dict[str, Tensor]:
+        """``loss`` (the mean squared error), ``rmse``, ``mae`` and ``r2``, each the mean over the outputs."""
+        std = self.network[0].target_std.float()  # (outputs,)
+        loss = (self.squared.compute() * std.square()).mean()
+        try:
+            r2 = self.r2.compute()
+        except ValueError:  # a single sample has none
+            r2 = torch.full_like(loss, torch.nan)
+        return {"loss": loss, "rmse": loss.sqrt(), "mae": (self.absolute.compute() * std).mean(), "r2": r2}
+
+
+def metrics_for(network: Network) -> EpochMetrics:
+    """The metrics of what a network is for."""
+    return RegressionMetrics(network) if network.spec.classes is None else ClassificationMetrics(network.spec.outputs)

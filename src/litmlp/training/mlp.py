@@ -18,7 +18,7 @@ from litmlp.ranges import check_ranges
 from litmlp.tasks.loader import Batch
 from litmlp.tasks.task import Task
 from litmlp.training.augment import Augment, Magnitudes
-from litmlp.training.metrics import EpochMetrics
+from litmlp.training.metrics import EpochMetrics, metrics_for
 from litmlp.training.optimizers import Optimizer, Schedule, make_optimizer, make_scheduler
 from litmlp.training.speed import set_attribute
 
@@ -76,11 +76,10 @@ class MLP(LightningModule):
         self.save_hyperparameters({**settings.as_plain(), **training, **others})
         self.optimizer, self.lr, self.weight_decay, self.schedule = optimizer, lr, weight_decay, schedule
         self.label_smoothing = label_smoothing
+        self.step_before = -1
         self.augment = Augment(spec.sample_shape, augment) if augment else None
         self.network = Network(settings)
-        self.train_metrics, self.val_metrics, self.test_metrics = (
-            EpochMetrics(spec.outputs, spec.loss) for _ in range(3)
-        )
+        self.train_metrics, self.val_metrics, self.test_metrics = (metrics_for(self.network) for _ in range(3))
 
     @property
     def settings(self) -> Settings:
@@ -96,22 +95,22 @@ class MLP(LightningModule):
         """Have the network standardise by the task's training samples. A resumed fit takes both from its checkpoint."""
         task = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning's Trainer sets it
         if stage == "fit" and isinstance(task, Task):
-            self.network.standardise(*task.mean_and_std())
+            self.network.standardise(task.statistics())
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Logits (batch, outputs) of raw samples (batch, *sample_shape)."""
+        """Logits, or a regression's values in the units of its targets (batch, outputs), of raw samples."""
         logits: Tensor = self.network(samples)
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss () of a batch's logits (batch, outputs). Labels are smoothed in training only."""
+        """What training minimises (): the mean loss of logits (batch, outputs). Only there labels are smoothed."""
         if self.spec.loss == "mse":
-            return functional.mse_loss(logits, targets)
+            return functional.mse_loss(logits, self.network.standardised_targets(targets))
         smoothing = self.label_smoothing if self.training else 0.0
         return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
 
     def _step(self, samples: Tensor, batch: Batch, metrics: EpochMetrics) -> Tensor:
-        logits: Tensor = self.network(samples)  # (batch, outputs)
+        logits = self.network.logits(samples)  # (batch, outputs)
         loss = self.loss(logits, batch.targets)  # ()
         if batch.weight:
             metrics.collect(loss, logits, batch.targets)
@@ -138,6 +137,15 @@ class MLP(LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             return self.network.probabilities(samples)
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Note the step, to know after the batch whether it was made."""
+        self.step_before = self.trainer.global_step
+
+    @property
+    def is_accumulating(self) -> bool:
+        """Whether the last training batch only added to the gradients."""
+        return self.trainer.global_step == self.step_before
+
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's metrics. The Trainer leaves this out where it resumes within an epoch."""
         self.train_metrics.reset()
@@ -159,10 +167,10 @@ class MLP(LightningModule):
         self.log_dict(values, prog_bar=True, logger=False, sync_dist=self.trainer.world_size > 1)
         # The test's metrics are logged beside the settings, when the run is complete.
         if self.logger is not None and stage != "test" and not self.trainer.sanity_checking:
-            # The step is named, because Lightning's own count is off by one after a resume.
-            self.logger.log_metrics(
-                {name: float(value) for name, value in values.items()}, step=self.trainer.global_step - 1
-            )
+            # The step is named, because Lightning's own count is off by one after a resume. While gradients accumulate
+            # it is the one ahead: what is logged after a resume point then has a step that a resume purges.
+            step = self.trainer.global_step - (0 if self.is_accumulating else 1)
+            self.logger.log_metrics({name: float(value) for name, value in values.items()}, step=step)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the schedule over the steps that the Trainer is going to make."""
@@ -185,19 +193,14 @@ class MLP(LightningModule):
         checkpoint.update(IDENTITY, train_metrics=progress)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue with the training metrics that this process had collected.
-
-        Another number of processes can resume at an epoch's end only, where nothing is collected.
-        """
+        """Continue with the metrics that this process had collected; at an epoch's end there are none to share out."""
         progress = checkpoint["train_metrics"]
         if len(progress) == self.trainer.world_size:
             self.train_metrics.restore(progress[self.global_rank], self.device)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: str | Path) -> Self:  # type: ignore[override]
-        """The trained model of a checkpoint, on the CPU, ready to answer, or to be trained further.
-
-        Lightning's method of this name could be made to run code that a checkpoint holds; this one can't.
+        """The trained model of a checkpoint, on the CPU. Lightning's method of this name could be made to run code.
 
         Raises:
             Failure: if the file can't be read, is damaged, or isn't a checkpoint of LitMLP.

@@ -1,6 +1,7 @@
 """What a run reached: the test of its best checkpoint, for people, for programs and for TensorBoard."""
 
 import inspect
+import math
 from typing import Any
 
 import yaml
@@ -38,11 +39,13 @@ def log_hyperparameters(trainer: Trainer, settings: str, results: dict[str, Any]
 
     Their step is after all others: a run that resumes from the end of training purges and logs them again.
     """
-    compared = {"batch_size", "seed", "max_epochs", "precision", *inspect.signature(MLP).parameters} - {"spec"}
+    first = ["hidden", "lr", "batch_size", "max_epochs", "seed", "precision"]  # in the order of the tab's columns
+    compared = [*first, *(name for name in inspect.signature(MLP).parameters if name not in (*first, "spec"))]
+    values = yaml.safe_load(settings)
     parameters = {
-        name: value if isinstance(value, float | str) or type(value) is int else str(value)
-        for name, value in yaml.safe_load(settings).items()
-        if name in compared
+        name: values[name] if isinstance(values[name], float | str) or type(values[name]) is int else str(values[name])
+        for name in compared
+        if name in values
     }
     metrics = {f"test/{name}": value for name, value in results["test"].items()}
     for logger in trainer.loggers:
@@ -56,7 +59,9 @@ def log_hyperparameters(trainer: Trainer, settings: str, results: dict[str, Any]
 def show(results: dict[str, Any], run: Run) -> None:
     """Print what the run reached, and where to look further."""
     for name, value in results["test"].items():
-        print(f"test/{name:<10} {value:.4f}")
+        print(f"test/{name:<10} {value:#.4g}")
+    if not math.isfinite(results["test"]["loss"]):
+        print("the training diverged: try a lower --lr, or --gradient_clip_val 1")
     print(f"{results['epochs']} epochs, {results['steps']} steps, {results['seconds']:.1f} s of training")
     print(f"last weights     sha256 {results['weights_sha256'][:16]}")
     print(f"best checkpoint  {run.best}")

@@ -1,6 +1,5 @@
 """The callback that writes a run's checkpoints, at the moments from which a run can be resumed exactly."""
 
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,15 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from litmlp.lock import RunLock
 from litmlp.runs import Run
 from litmlp.signals import Interruption
+from litmlp.training.announce import arithmetic
 from litmlp.training.best import BestWeights
 from litmlp.training.checkpoint_io import SafeCheckpointIO, newest_resume_point
 from litmlp.training.internals import restore_loader_state, validation_follows
+from litmlp.training.interrupts import take_signals
+from litmlp.training.mlp import MLP
 
 
 class ResumePoints(Checkpoint):
@@ -37,13 +40,11 @@ class ResumePoints(Checkpoint):
         longest_pause: seconds after which a point is due in any case.
 
     Attributes:
-        run: where to write.
+        lock: of the run: whoever sets ``run`` holds it; with a ``folder`` the callback does so itself.
         epochs: how many epochs had begun at the newest point; at the end of training, all of them.
     """
 
     BATCHES_BETWEEN_AGREEMENTS = 50
-
-    run: Run
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class ResumePoints(Checkpoint):
     ) -> None:
         if folder is not None:
             self.run = Run(Path(folder))
+        self.locks_itself = folder is not None
         self.takes_signals = interruption is not None
         self.interruption = interruption or Interruption()
         self.fraction = fraction
@@ -63,7 +65,16 @@ class ResumePoints(Checkpoint):
         self.stopped_early = False
         self.epochs = 0
         self.saved_step = -1
-        self.step_before = 0
+
+    @property
+    def run(self) -> Run:
+        """Where to write."""
+        return self._run
+
+    @run.setter
+    def run(self, run: Run) -> None:
+        self._run = run
+        self.lock = RunLock(run.folder)
 
     def newest(self) -> Path | None:
         """The newest intact resume point of the run, for ``Trainer.fit(ckpt_path=…)``; None if there is none."""
@@ -72,8 +83,19 @@ class ResumePoints(Checkpoint):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have the Trainer write and read checkpoints durably."""
         if stage == "fit" and not isinstance(trainer.strategy.checkpoint_io, SafeCheckpointIO):
-            self.run.best.parent.mkdir(parents=True, exist_ok=True)
             trainer.strategy.checkpoint_io = SafeCheckpointIO()
+        if stage == "fit" and self.locks_itself and trainer.is_global_zero:
+            self.lock.acquire()
+            self.run.best.parent.mkdir(parents=True, exist_ok=True)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the run back to others."""
+        if self.locks_itself:
+            self.lock.release()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the run back to others."""
+        self.teardown(trainer, pl_module, "fit")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -81,23 +103,10 @@ class ResumePoints(Checkpoint):
         self.cost = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let the loader continue where it was, and take the signals back from Lightning.
-
-        Lightning's handlers save nothing, and deadlock with several processes.
-        """
+        """Let the loader continue where it was, and take the signals back from Lightning."""
         restore_loader_state(trainer)
-        if not self.takes_signals:
-            return
-        self.interruption.install()
-        if trainer.world_size == 1:
-            return
-        self.interruption.deferred = False  # one process alone can't save: all of them would have to
-        launcher = trainer.strategy.launcher
-        if trainer.local_rank == 0 and launcher is not None:
-            self.interruption.before_leaving = lambda signum: launcher.kill(signal.SIGTERM)  # the others ignore SIGINT
-        else:  # Python would run a handler only after the collective operation that the process may be waiting in
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if self.takes_signals:
+            take_signals(trainer, self.interruption)
 
     @property
     def seconds(self) -> float:
@@ -112,6 +121,7 @@ class ResumePoints(Checkpoint):
             "best": self.best.point,
             "stopped_early": self.stopped_early,
             "epochs": self.epochs,
+            "arithmetic": arithmetic(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -132,22 +142,23 @@ class ResumePoints(Checkpoint):
 
     def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Leave at a signal. A point within a validation wouldn't be exact; the newest one serves."""
+        self.lock.beat()
         self._leave_if_asked(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the validated weights, if they are the best."""
         self.best.consider(trainer)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Note the step, to know after the batch whether it was made."""
-        self.step_before = trainer.global_step
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    def on_train_batch_end(  # type: ignore[override]  # it is the MLP's callback
+        self, trainer: Trainer, pl_module: MLP, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write a point within an epoch, if this is the place and the time."""
-        is_accumulating = trainer.global_step == self.step_before
-        if trainer.is_last_batch or is_accumulating or (validation_follows(trainer) and not trainer.should_stop):
+        self.lock.beat()
+        if (
+            trainer.is_last_batch
+            or pl_module.is_accumulating
+            or (validation_follows(trainer) and not trainer.should_stop)
+        ):
             return
         ends = trainer.should_stop or trainer.global_step == trainer.max_steps
         if ends or self.interruption.signum or self._is_time(trainer, batch_idx):

@@ -9,13 +9,12 @@ from typing import Any
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from litmlp.errors import UsageError
 from litmlp.messages import flag_in
-from litmlp.training.callbacks import EpochLines, SeedEachStep, StepCurves
+from litmlp.training.callbacks import Bar, EpochLines, SeedEachStep, StepCurves
 from litmlp.training.preflight import as_list, check_flags
 from litmlp.training.resume import ResumePoints
 from litmlp.training.speed import NoProfiler, hide_gpus
@@ -38,12 +37,12 @@ def make_trainer(settings: Namespace, logs: Path, points: ResumePoints) -> Train
     given = dict(options)
     if options["enable_progress_bar"] is None:
         options["enable_progress_bar"] = sys.stdout.isatty()
-    progress = TQDMProgressBar(refresh_rate=10) if options["enable_progress_bar"] else EpochLines()
     options["callbacks"] = [
         SeedEachStep(settings.seed),
         StepCurves(options["log_every_n_steps"] or 50),
         *as_list(options["callbacks"]),
-        progress,
+        *([Bar(refresh_rate=10)] if options["enable_progress_bar"] else []),
+        EpochLines(),
         points,
     ]
     options["profiler"] = options["profiler"] or NoProfiler()

@@ -25,9 +25,10 @@ const zeros = (shape) => shape.reduceRight((inner, length) => Array(length).fill
 function example(path, method, model) {
   const base = new URL(path.slice(1), location.href).href;
   if (method === "get") return [`curl ${base}`];
-  const sample = model.white ? "…" : JSON.stringify(zeros(model.sample_shape));
+  const isImage = model.sample_shape.length === 3;
+  const sample = isImage ? "…" : JSON.stringify(zeros(model.sample_shape));
   const lines = [`curl -H 'Content-Type: application/json' -d '{"sample": ${sample}}' ${base}`];
-  if (model.white) lines.unshift(`curl -H 'Content-Type: image/png' --data-binary @picture.png ${base}`);
+  if (isImage) lines.unshift(`curl -H 'Content-Type: image/png' --data-binary @picture.png ${base}`);
   return lines;
 }
 

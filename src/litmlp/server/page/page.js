@@ -4,13 +4,19 @@ import { numbers, picture, switches } from "./inputs.js";
 import { plane } from "./plane.js";
 
 const INPUTS = { drawing, image: picture, point: plane, bits: switches, numbers };
-const NAMES = {
-  digits: "Handwritten digits, 8 × 8", mnist: "Handwritten digits", kmnist: "Cursive Japanese", fashion_mnist: "Clothes",
-  xor: "Exclusive or", log: "Is log(x + y) positive?", log_value: "log(x + y)",
+const NAMES = { // of our own tasks, and of their data
+  digits: ["Handwritten digits", "the UCI digits, 8 × 8"], mnist: ["Handwritten digits", "MNIST"],
+  kmnist: ["Cursive Japanese", "Kuzushiji-MNIST"], fashion_mnist: ["Clothes", "Fashion-MNIST"],
+  xor: ["Exclusive or", "its truth table"], log: ["Is log(x + y) positive?", "random points"], log_value: ["log(x + y)", "random points"],
 };
 const PAUSE = 40; // ms between two questions at least
 const element = (id) => document.getElementById(id);
-const percent = (share) => `${(share * 100).toFixed(1)}\u202f%`;
+
+// Rounded to tenths of a per cent, but never to 0 or 100: a network is never certain.
+function percent(share) {
+  if (share < 0.0005) return "<0.1\u202f%";
+  return share >= 0.9995 ? ">99.9\u202f%" : `${(share * 100).toFixed(1)}\u202f%`;
+}
 
 let model, input;
 let changes = 0; // of the input, so far
@@ -71,6 +77,7 @@ function show({ answers: [answer, ...others], seen }) {
     element("rival").textContent = `then ${answer.runner_up}, ${percent(answer.runner_up_probability)}`;
     bars(answer.probabilities);
   } else {
+    winner.classList.toggle("words", label.length > 8);
     element("sure").textContent = "";
     element("rival").textContent = `says the network${model.task === "log_value" ? " of log(x + y)" : ""}`;
   }
@@ -89,7 +96,7 @@ function blank() {
   element("status").textContent = "";
   problem("");
   if (model.classes) bars(model.classes.map(() => 0));
-  if (model.white) sees(Array(model.sample_shape[1]).fill(Array(model.sample_shape[2]).fill(0)));
+  if (isImage()) sees(Array(model.sample_shape[1]).fill(Array(model.sample_shape[2]).fill(0)));
 }
 
 function bars(shares) {
@@ -101,41 +108,49 @@ function bars(shares) {
   });
 }
 
+const isImage = () => model.sample_shape.length === 3; // [channels, height, width]
+
+// Draws the image that the network sees: rows of shades, or of [red, green, blue].
 function sees(rows) {
   const canvas = element("seen").querySelector("canvas");
   canvas.width = rows[0].length;
   canvas.height = rows.length;
   const image = new ImageData(canvas.width, canvas.height);
-  rows.flat().forEach((value, pixel) => image.data.fill((value / model.white) * 255, pixel * 4, pixel * 4 + 3));
-  rows.flat().forEach((_, pixel) => { image.data[pixel * 4 + 3] = 255; });
+  rows.flat().forEach((value, pixel) => {
+    const bands = Array.isArray(value) ? value : [value, value, value];
+    image.data.set([...bands.map((band) => (band / (model.white ?? 255)) * 255), 255], pixel * 4);
+  });
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
 function describe() {
-  const name = NAMES[model.task] ?? model.task;
-  document.title = `${name} · LitMLP`;
+  const words = model.task.replaceAll("_", " ");
+  const [name, data] = NAMES[model.task] ?? [words[0].toUpperCase() + words.slice(1), `the task ${model.task}`];
+  document.title = `${name}, trained on ${data} · LitMLP`;
   element("task").textContent = name;
+  element("data").textContent = `trained on ${data}`;
   const layers = [model.sample_shape.join("×"), ...model.conv.map((width) => `conv ${width}`), ...model.hidden, model.outputs];
   element("facts").textContent = `${layers.join(" → ")} · ${model.parameters.toLocaleString("en")} parameters`;
   element("checkpoint").textContent = model.checkpoint;
-  element("seen").hidden = !model.white;
+  element("seen").hidden = !isImage();
   const names = model.classes ?? [];
   element("winner").classList.toggle("words", names.some((name) => name.length > 3));
   element("verdict").classList.toggle("stacked", !model.classes || names.some((name) => name.length > 3));
   element("bars").classList.toggle("short", names.length === 10 && names.every((name) => name.length < 4));
-  element("bars").style.setProperty("--names", `${Math.max(1.4, 0.55 * Math.max(0, ...names.map((name) => name.length)))}rem`);
   element("bars").replaceChildren(...names.map((name) => {
     const row = document.createElement("li");
     row.innerHTML = '<span class="name"></span><span class="bar"><i></i></span><span class="percent"></span>';
     row.querySelector(".name").textContent = name;
     return row;
   }));
+  const widths = [...element("bars").querySelectorAll(".name")].map((name) => name.scrollWidth + 1); // which is rounded
+  element("bars").style.setProperty("--names", `${Math.max(0, ...widths)}px`);
 }
 
 try {
   model = await (await fetch("model")).json();
   describe();
-  input = INPUTS[model.input]({ model, ask, changed, problem, stage: element("stage"), tools: element("tools"), hint: element("hint"), table: element("table") });
+  input = INPUTS[model.input]({ model, ask, changed, percent, problem, stage: element("stage"), tools: element("tools"), hint: element("hint"), table: element("table") });
   document.body.dataset.ready = model.input;
   changed();
 } catch (error) {

@@ -8,12 +8,12 @@ import math
 
 import keras
 
-from benchmarks.contestants.data import parser_of_flags, read_data
+from benchmarks.candidates.data import parser_of_flags, read_data
 
 
-def print_line(epoch: int, figures: dict[str, float]) -> None:
-    """Print an epoch's figures, behind its validation."""
-    print(f"epoch {epoch + 1}", figures, flush=True)
+def print_line(epoch: int, metrics: dict[str, float]) -> None:
+    """Print an epoch's metrics, after its validation."""
+    print(f"epoch {epoch + 1}", metrics, flush=True)
 
 
 def main() -> None:

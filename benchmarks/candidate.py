@@ -1,4 +1,4 @@
-"""Contestants: commands that are measured in processes of their own, taking turns."""
+"""Candidates: commands that are measured in processes of their own, taking turns."""
 
 import os
 import re
@@ -15,7 +15,7 @@ ACCURACY = re.compile(r"test/accuracy +([\d.]+)")
 WEIGHTS = re.compile(r"last weights +sha256 (\w+)")
 
 
-class Contestant(NamedTuple):
+class Candidate(NamedTuple):
     """A command and the name that rows know it by. ``{round}`` in an argument is the number of the round, from 0."""
 
     name: str
@@ -40,13 +40,13 @@ class Measurement(NamedTuple):
     weights: str | None = None
 
 
-def measure(contestant: Contestant, turn: int) -> Measurement:
-    """Run a contestant, in an empty folder, and take the time at which each line of its output comes.
+def measure(candidate: Candidate, turn: int) -> Measurement:
+    """Run a candidate, in an empty folder, and take the time at which each line of its output comes.
 
     Raises:
         SystemExit: if it fails, with the end of its stderr.
     """
-    command = [part.replace("{round}", str(turn)) for part in contestant.command]
+    command = [part.replace("{round}", str(turn)) for part in candidate.command]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         start = time.monotonic()
         with subprocess.Popen(  # noqa: S603 (the commands are our own)
@@ -59,7 +59,7 @@ def measure(contestant: Contestant, turn: int) -> Measurement:
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             errors.seek(0)
-            sys.exit(f"{contestant.name} failed: {' '.join(command)}\n{errors.read()[-2000:]}")
+            sys.exit(f"{candidate.name} failed: {' '.join(command)}\n{errors.read()[-2000:]}")
     output = "".join(line for line, _ in lines)
     ends = [moment for line, moment in lines if END_OF_EPOCH.match(line)]
     accuracy = ACCURACY.search(output)
@@ -79,12 +79,12 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "PYTHONUNBUFFERED": "1"}
 
 
-def take_turns(contestants: list[Contestant], rounds: int) -> dict[str, list[Measurement]]:
-    """Measure all contestants once in each round, so that what disturbs the machine disturbs all alike."""
-    measured: dict[str, list[Measurement]] = {contestant.name: [] for contestant in contestants}
+def take_turns(candidates: list[Candidate], rounds: int) -> dict[str, list[Measurement]]:
+    """Measure all candidates once in each round, so that what disturbs the machine disturbs all alike."""
+    measured: dict[str, list[Measurement]] = {candidate.name: [] for candidate in candidates}
     for turn in range(rounds):
-        for contestant in contestants:
-            measurement = measure(contestant, turn)
-            measured[contestant.name].append(measurement)
-            print(f"round {turn + 1}/{rounds}  {contestant.name}: {measurement}", file=sys.stderr, flush=True)
+        for candidate in candidates:
+            measurement = measure(candidate, turn)
+            measured[candidate.name].append(measurement)
+            print(f"round {turn + 1}/{rounds}  {candidate.name}: {measurement}", file=sys.stderr, flush=True)
     return measured

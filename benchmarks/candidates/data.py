@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-MEAN, DEVIATION = numpy.float32(0.1307), numpy.float32(0.3081)  # of MNIST's training images
+MEAN, STD = numpy.float32(0.1307), numpy.float32(0.3081)  # of MNIST's training images
 
 
 class Data(NamedTuple):
@@ -35,7 +35,7 @@ def read_data(folder: Path) -> Data:
 
     def read(split: str) -> tuple[Any, Any]:
         images = numpy.load(folder / f"{split}_samples.npy")  # (n, 1, 28, 28) bytes
-        samples = (images.reshape(-1, 784).astype("float32") / 255 - MEAN) / DEVIATION  # (n, 784)
+        samples = (images.reshape(-1, 784).astype("float32") / 255 - MEAN) / STD  # (n, 784)
         return samples, numpy.load(folder / f"{split}_targets.npy")
 
     return Data(read("train"), read("val"), read("test"))

@@ -45,4 +45,4 @@ class ManySamples(Task):
 
 
 if __name__ == "__main__":
-    main(["--task", "benchmarks.contestants.many_samples:ManySamples", *sys.argv[1:]])
+    main(["--task", "benchmarks.candidates.many_samples:ManySamples", *sys.argv[1:]])

@@ -18,7 +18,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchvision import transforms
 from torchvision.datasets import MNIST
 
-from benchmarks.contestants.data import DEVIATION, MEAN, parser_of_flags
+from benchmarks.candidates.data import MEAN, STD, parser_of_flags
 
 
 class Classifier(LightningModule):
@@ -52,11 +52,11 @@ class Classifier(LightningModule):
         return self._step(batch, "train")
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Log one batch's figures."""
+        """Log one batch's metrics."""
         self._step(batch, "val")
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Log one batch's figures."""
+        """Log one batch's metrics."""
         self._step(batch, "test")
 
     def configure_optimizers(self) -> Any:
@@ -70,10 +70,10 @@ class Classifier(LightningModule):
 
 
 class EpochLines(Callback):
-    """Prints one line behind an epoch and its validation."""
+    """Prints one line after an epoch and its validation."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the epoch's figures."""
+        """Print the epoch's metrics."""
         print(f"epoch {trainer.current_epoch + 1} {trainer.callback_metrics}", flush=True)
 
 
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--num_workers", type=int, default=0)
     flags = parser.parse_args()
     seed_everything(flags.seed)
-    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (DEVIATION,))])
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
     original, test = (MNIST(flags.data_dir, train=train, transform=transform) for train in (True, False))
     train, val = (
         Subset(original, numpy.load(flags.arrays / f"{split}_numbers.npy").tolist()) for split in ("train", "val")

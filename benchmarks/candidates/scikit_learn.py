@@ -5,7 +5,7 @@ import warnings
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from benchmarks.contestants.data import parser_of_flags, read_data
+from benchmarks.candidates.data import parser_of_flags, read_data
 
 
 def main() -> None:

@@ -1,0 +1,56 @@
+"""Which checkpoint a run resumes from, once it is known to fit the flags."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from litmlp.errors import Failure, UsageError
+from litmlp.model.loading import check_weights
+from litmlp.settings.command_line import Command
+from litmlp.training.checkpoint_io import newest_resume_point, read_resume_point
+from litmlp.training.mlp import MLP
+
+
+def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple[Path | None, dict[str, Any]]:
+    """The checkpoint to resume from, and its content; None and {} for a start from the beginning.
+
+    Damaged checkpoints are named on stderr and skipped: the run resumes exactly from the one before.
+
+    Raises:
+        Failure: if the checkpoint that was named can't be used.
+        UsageError: if it can't be used with these flags.
+    """
+    if command.run is None:
+        return None, {}
+    path = command.resume_from
+    if path is not None:
+        content = read_resume_point(path)
+    else:
+        path, content = newest_resume_point(command.run)
+    if path is None:
+        return None, {}
+    found, expected = (flat(parameters) for parameters in (content["hyper_parameters"], dict(model.hparams)))
+    for name, value in found.items():
+        if value != expected.get(name):
+            raise Failure(
+                f"{path} is another model's checkpoint: its {name} is {str(value)[:200]}, not {expected.get(name)}"
+            )
+    check_weights(model, content["state_dict"], path)
+    progress = content["loops"]["fit_loop"]["epoch_progress"]["current"]
+    if 0 < command.settings.max_epochs < progress["processed"]:
+        raise UsageError(
+            f"--max_epochs {command.settings.max_epochs}: the run has already made {progress['processed']} epochs"
+        )
+    processes_before = len(content["train_metrics"])
+    if progress["ready"] > progress["processed"] and processes_before != trainer.world_size:
+        raise UsageError(
+            f"{path} was written within an epoch by {processes_before} processes: it can't be resumed with"
+            f" {trainer.world_size}; choose --devices accordingly"
+        )
+    return path, content
+
+
+def flat(parameters: dict[str, Any]) -> dict[str, Any]:
+    """A model's hyperparameters, with those of its spec among them."""
+    return {**{name: value for name, value in parameters.items() if name != "spec"}, **parameters["spec"]}

@@ -1,0 +1,53 @@
+"""What a run says of itself: what computes where on what, and where it resumes or stops."""
+
+import platform
+import sys
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+
+from litmlp.tasks.task import Task
+from litmlp.training.mlp import MLP
+
+
+def announce(trainer: Trainer, task: Task, model: MLP, threads: int) -> None:
+    """Print a line each for the device and precision, the threads, the samples and the parameters."""
+    processes = f"{trainer.world_size} × " if trainer.world_size > 1 else ""
+    training, validation = (len(task.split(name)[0]) for name in ("train", "val"))
+    validated = f"{validation:,} to validate on" if task.validation_samples else "the same to validate on"
+    print(f"device           {processes}{device_name(trainer.strategy.root_device)}, precision {trainer.precision}")
+    print(f"threads          {threads}{' in each process' if processes else ''}")
+    print(f"samples          {training:,} to train on, {validated}; those of the test are read at the end")
+    print(f"parameters       {sum(parameter.numel() for parameter in model.parameters()):,}", flush=True)
+
+
+def device_name(device: torch.device) -> str:
+    """The device's type and, of an accelerator, its name."""
+    return f"{device.type} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
+def announce_resume(content: dict[str, Any]) -> None:
+    """Print where a run resumes from a resume point, and if its bits will not be those of an uninterrupted run."""
+    progress = content["loops"]["fit_loop"]["epoch_progress"]["current"]
+    print(f"resuming at epoch {progress['processed'] + 1}, step {content['global_step']:,}", flush=True)
+    before, now = content["callbacks"]["ResumePoints"]["arithmetic"], arithmetic()
+    if before != now:
+        print(f"note: begun with {before}, resumed with {now}: the last bits may differ", file=sys.stderr)
+
+
+def arithmetic() -> str:
+    """What the last bits of a result depend on, beside the settings."""
+    capability = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return f"torch {torch.__version__} on {capability}"
+
+
+def announce_early_stop(trainer: Trainer, epochs: int) -> None:
+    """Print at which epoch and why a run was stopped before its limits."""
+    reasons = [
+        f"{callback.monitor} hasn't improved in {callback.patience} validations"
+        for callback in trainer.early_stopping_callbacks
+        if isinstance(callback, EarlyStopping) and callback.stopped_epoch
+    ]
+    print(f"stopped early at epoch {epochs}: {', '.join(reasons) or 'its time is up, or a callback asked for it'}")

@@ -1,0 +1,121 @@
+"""serve.py as a process, under load: whatever some clients do, others are answered."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.server.test_app import JSON, png
+
+Start = Callable[[int], tuple[int, "subprocess.Popen[str]"]]
+HEADERS = b"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n"
+SECONDS = 1.0  # within which others are answered, while this machine has nothing else to do
+
+
+@pytest.fixture
+def start(digits: Path) -> Iterator[Start]:
+    """Starts serve.py with a limit of open files; gives its port."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_process(files: int) -> tuple[int, "subprocess.Popen[str]"]:
+        command = [sys.executable, str(ROOT / "scripts" / "serve.py"), "--ckpt", str(digits), "--port", "0"]
+        limited = ["sh", "-c", f'ulimit -n {files}; exec "$0" "$@"', *command]
+        process = subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None
+        return int(process.stdout.readline().removesuffix(" (Ctrl-C stops)\n").rpartition(":")[2]), process
+
+    yield start_process
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def seconds_of(port: int, path: str, body: bytes | None = None, kind: str = "") -> float:
+    """How long a request takes, which must be answered with 200."""
+    begin = monotonic()
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET" if body is None else "POST", path, body, {"Content-Type": kind})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    assert response.status == 200
+    return monotonic() - begin
+
+
+def ask_both(port: int) -> float:
+    """How long health and a picture take, whichever takes longer."""
+    return max(seconds_of(port, "/health"), seconds_of(port, "/predict", png(), "image/png"))
+
+
+def is_prompt(port: int) -> bool:
+    """Whether others are answered in time, at least between what else this machine does."""
+    return any(ask_both(port) < SECONDS for _ in range(20))
+
+
+def memory(process: "subprocess.Popen[str]") -> float:
+    """A process's memory in MB."""
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * 4096 / 1e6
+
+
+def clients(port: int, count: int, sent: bytes) -> list[socket.socket]:
+    """Clients that have each sent this."""
+    connected = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(count)]
+    for client in connected:
+        client.sendall(sent)
+    return connected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_idle_and_slow_clients_keep_nobody_out(start: Start) -> None:
+    port, process = start(4096)
+    ask_both(port)
+    before = memory(process)
+    idle = clients(port, 150, b"GET / HT") + clients(port, 150, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    slow = clients(port, 30, b"POST /predict HTTP/1.1\r\n" + HEADERS + b" " * 2**20)
+    assert is_prompt(port)
+    for client in slow:
+        client.sendall(b" ")
+    assert memory(process) - before < 200
+    for client in [*idle, *slow]:
+        client.close()
+    process.terminate()
+    assert process.communicate(timeout=60)[1] == "\nserve.py: stopped by SIGTERM\n"
+
+
+@pytest.mark.parametrize("sent", [b"GET / HT", b"POST /predict HTTP/1.1\r\n" + HEADERS], ids=["heads", "bodies"])
+def test_more_connections_than_open_files(start: Start, sent: bytes) -> None:
+    port, process = start(256)
+    connected = clients(port, 400, sent)
+    assert is_prompt(port)
+    assert connected[0].recv(12) in (b"", b"HTTP/1.1 408")
+    connected[-1].setblocking(False)
+    with pytest.raises(BlockingIOError):
+        connected[-1].recv(1)
+    for client in connected:
+        client.close()
+    process.terminate()
+    assert process.communicate(timeout=60)[1] == "\nserve.py: stopped by SIGTERM\n"
+
+
+def test_the_largest_body_holds_up_nobody(start: Start) -> None:
+    port, _ = start(1024)
+    sample = json.dumps([[1.5] * 8] * 8)
+    body = f'{{"samples":[{",".join([sample] * 24_000)}]}}'.encode()
+    assert 7_500_000 < len(body) < 8 * 2**20
+    thread = threading.Thread(target=seconds_of, args=(port, "/predict", body, JSON))
+    thread.start()
+    others = 0
+    while thread.is_alive():
+        ask_both(port)
+        others += 1
+    assert others > 10
