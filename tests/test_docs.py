@@ -1,0 +1,172 @@
+"""README.md and docs/: every block runs as it stands and prints what the page shows, links lead somewhere."""
+
+import multiprocessing
+import os
+import re
+import shlex
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from litmlp import TASKS, ResumePoints
+from litmlp.commands import compare
+from litmlp.settings.command_line import read_command
+from litmlp.settings.parser import flags_of, make_parser
+from litmlp.studies.fits import plan, read_seeds, read_values
+from tests.conftest import ROOT, SHARED_DATA
+from tests.crash import Crash, CrashError
+from tests.docs_page import Page, blocks_of, commands_in
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CLONED = ("benchmarks", "docs", "recipes", "scripts", "src", "tests", *(path.name for path in ROOT.glob("*.txt")))
+
+# Patterns of commands that aren't run here, and why.
+NOT_RUN = {
+    "--accelerator gpu": "needs a GPU",
+    "torchrun --nnodes": "needs several machines",
+    "sbatch": "needs SLURM",
+    "torchrun --standalone": "is in test_faults.py",
+    "-m tests.faults": "is in test_faults.py",
+    "-m pytest": "would run this again",
+    "--config recipes/": "takes minutes to hours; its flags are checked",
+    "--out docs/limits": "takes minutes to hours; its flags are checked",
+    "--images docs/limits": "needs one of these",
+    ".venv-peers": "takes minutes to hours",
+}
+
+
+def why_not_run(line: str) -> str | None:
+    """Why a command isn't run here; None if it is."""
+    return next((why for pattern, why in NOT_RUN.items() if pattern in line), None)
+
+
+def lacks_data(line: str) -> bool:
+    """Whether a command needs a data set that isn't here."""
+    return "mnist" in line and not SHARED_DATA.is_dir()
+
+
+def commands_of(page: Path) -> list[list[str]]:
+    """All commands of a page."""
+    return [words for block in blocks_of(page) if block.language == "sh" for words in commands_in(block.text)]
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ForkServerContext]:
+    """Starts processes that have imported our modules already, which takes most of a command's time."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"litmlp.commands.{name}" for name in ("fit", "compare", "test", "serve")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))  # where it finds what it preloads
+        context.Process().start()  # nothing: so that the server of processes starts now
+        yield context
+
+
+@pytest.fixture
+def clone(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A folder like a fresh clone, into which MNIST has been downloaded, where we have it."""
+    for name in CLONED:
+        (tmp_path / name).symlink_to(ROOT / name)
+    if SHARED_DATA.is_dir():
+        (tmp_path / "data").symlink_to(request.getfixturevalue("real_data"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_runs_as_it_stands(page: Path, clone: Path, processes: ForkServerContext) -> None:
+    if shutil.which("curl") is None and "curl" in page.read_text(encoding="utf-8"):
+        pytest.skip("there is no curl here")
+    followed = Page(clone, processes, lambda line: why_not_run(line) is not None or lacks_data(line))
+    try:
+        followed.follow(page)
+    finally:
+        followed.stop()
+
+
+def test_no_other_commands_are_left_out() -> None:
+    left_out = Counter(
+        (page.stem, why) for page in PAGES for words in commands_of(page) if (why := why_not_run(shlex.join(words)))
+    )
+    assert left_out == {
+        ("README", "needs a GPU"): 1,
+        ("README", "would run this again"): 1,
+        ("flags", "takes minutes to hours; its flags are checked"): 2,
+        ("limits", "takes minutes to hours; its flags are checked"): 10,
+        ("limits", "needs one of these"): 1,
+        ("resume", "is in test_faults.py"): 2,
+        ("resume", "needs several machines"): 1,
+        ("resume", "needs SLURM"): 1,
+        ("speed", "takes minutes to hours"): 3,
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_flags_of_a_command_that_is_left_out_are_right(
+    page: Path, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clone)
+    for words in commands_of(page):
+        line = shlex.join(words)
+        if why_not_run(line) is None or lacks_data(line):
+            continue
+        if "scripts/fit.py" in words:
+            read_command(words[words.index("scripts/fit.py") + 1 :])
+        elif "scripts/compare.py" in words:
+            flags, others = compare.read_flags(words[2:])
+            name, text = flags.vary[0]
+            assert plan(name, read_values(name, text), read_seeds(flags.seeds), flags.name, others)
+
+
+@pytest.mark.filterwarnings("ignore:.*smaller than the logging interval")
+def test_a_fit_from_python_that_breaks_off_within_an_epoch_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown: dict[str, Any] = {}
+    for block in blocks_of(ROOT / "docs" / "python.md"):
+        if block.language == "python" and ("import Trainer" in block.text or "def fit" in block.text):
+            exec(block.text, shown.setdefault("namespace", {"torch": torch}))
+    namespace = shown["namespace"]
+    namespace["ResumePoints"] = partial(ResumePoints, fraction=1e9, longest_pause=0.0)
+    with pytest.raises(CrashError):
+        namespace["fit"]("runs/crashed", 6, Crash(33))
+    assert namespace["ResumePoints"]("runs/crashed").newest() == Path("runs/crashed/checkpoints/last.ckpt")
+    assert torch.load("runs/crashed/checkpoints/last.ckpt")["global_step"] == 33
+    resumed, whole = (namespace["fit"](f"runs/{name}", 6).state_dict() for name in ("crashed", "whole"))
+    assert all(map(torch.equal, resumed.values(), whole.values()))
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1200
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("C*.md")], ids=lambda page: page.stem)
+def test_links_lead_to_what_is_there(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "flags.md"], ids=lambda page: page.stem)
+def test_every_flag_that_is_mentioned_exists(page: Path) -> None:
+    mentioned = {f"--{name}" for name in re.findall(r"--([a-z]\w*)", prose(page))}
+    assert mentioned - set(flags_of(make_parser("mnist", TASKS["mnist"]))) == set()
+
+
+def test_the_flags_table_has_values_that_are_accepted() -> None:
+    examples = re.findall(r"^\| `(--.*?)` \|", (ROOT / "docs" / "flags.md").read_text(encoding="utf-8"), re.MULTILINE)
+    complete = [example for example in examples if not re.search(r"NAME|RUN", example)]
+    assert (len(examples), len(complete)) == (16, 13)
+    for example in complete:
+        read_command(["--task", "mnist", *shlex.split(example)])
