@@ -76,7 +76,7 @@ def interpret(pipe: Connection, folder: str) -> None:
         with redirect_stdout(StringIO()) as printed:
             try:
                 exec(block, namespace)
-            except Exception:  # noqa: BLE001 (whatever it is, the test shows it)
+            except Exception:
                 error = traceback.format_exc()
         pipe.send((printed.getvalue(), error))
 

@@ -214,7 +214,7 @@ def test_a_checkpoint_can_not_have_a_file_deleted(is_folder: bool, run_fit: Fit,
     folder = tmp_path / "lightning_logs" / "digits" / "run"
     last = folder / "checkpoints" / "last.ckpt"
     content = torch.load(last, weights_only=True)
-    (state,) = (value for key, value in content["callbacks"].items() if key.startswith("ModelCheckpoint"))
+    (state,) = (value for key, value in content["callbacks"].items() if key.startswith("ExactModelCheckpoint"))
     climbing = f"{state['dirpath']}/../../../../precious/{'photos' if is_folder else 'diary.ckpt'}"
     worst = torch.tensor(1e9)
     state.update(best_k_models={climbing: worst}, kth_best_model_path=climbing, kth_value=worst)

@@ -85,6 +85,7 @@ def clone(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.slow
 def test_a_page_runs_as_it_stands(page: Path, clone: Path, processes: ForkServerContext) -> None:
     if shutil.which("curl") is None and "curl" in page.read_text(encoding="utf-8"):
         pytest.skip("there is no curl here")
@@ -113,6 +114,7 @@ def test_no_other_commands_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.slow
 def test_the_flags_of_a_command_that_is_left_out_are_right(
     page: Path, clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,25 +213,6 @@ def test_another_process_of_the_same_number_is_not_the_holder(pid: int, tmp_path
     assert_free(tmp_path)
 
 
-@LINUX
-def test_a_process_of_another_user_is_alive(
-    starters: Starters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can be somebody else")
-    (other,) = starters(1)
-    assert line(other) == "holds\n"
-    monkeypatch.chdir(tmp_path)
-    tmp_path.chmod(0o755)
-    os.utime(".lock", (0, 0))
-    os.seteuid(NOBODY)
-    try:
-        message = refusal(Path())
-    finally:
-        os.seteuid(0)
-    assert re.fullmatch(f". is in use by process {other.pid} on host {socket.gethostname()} {SINCE}", message)
-
-
 def test_another_host_counts_as_alive_for_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plum: dict[str, Any] = {"host": "plum", "machine": "plum 7", "pid": 4711, "since": "2026-11-21 14:03:07"}
     message = f"{tmp_path} is in use by process 4711 on host plum since 2026-11-21 14:03:07" + SIGN_OF_LIFE
@@ -289,6 +270,7 @@ def test_a_lock_that_is_just_being_written_is_waited_for(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("before", ["nothing", "killed while taking over", "silent host"])
+@pytest.mark.slow
 def test_of_20_that_start_at_the_same_instant_one_wins(
     before: str, starters: Starters, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

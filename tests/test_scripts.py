@@ -1,24 +1,6 @@
 import doctest
-import re
 
-from tests.conftest import ROOT, script
-
-
-def block(marker):
-    """The fenced block behind a marker in the README."""
-    found = re.search(rf"<!-- {marker} -->\n```\w+\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert found is not None
-    return found[1]
-
-
-def test_the_readme_s_new_task_is_fitted_by_the_command(tmp_path):
-    (tmp_path / "circle.py").write_text(block("task"))
-    fitted = script("fit", "--task", "circle.py:Circle", "--accelerator", "cpu", cwd=tmp_path)
-    assert (fitted.returncode, fitted.stderr) == (0, "")
-    accuracy = re.search(r"^test/accuracy +(\S+)$", fitted.stdout, re.MULTILINE)
-    assert accuracy is not None
-    assert float(accuracy[1]) > 0.98
-    assert (tmp_path / "lightning_logs" / "circle" / "version_0" / "results.json").is_file()
+from tests.conftest import script
 
 
 def test_the_first_lesson_is_an_interactive_session(tmp_path):

@@ -76,6 +76,7 @@ def test_log_is_what_it_says():
     assert not torch.equal(points, TASKS["log"](seed=3).load(train=True)[0][:10_000])
 
 
+@pytest.mark.slow
 def test_xor_is_learned_from_each_of_100_seeds(capsys):
     recommended = TASKS["xor"].recommended
     bits, targets = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([0, 1, 1, 0])

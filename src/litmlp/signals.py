@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -54,9 +55,11 @@ class Interruption:
             self.before_leaving(signum)
         if self.cleanup is not None:
             self.cleanup()
-        sys.stdout.flush()
         line = f"\n{self.command}: stopped by {signal.Signals(signum).name}"
-        os.write(2, f"{line}{self.advice and '; '}{self.advice}\n".encode())
+        with suppress(OSError):  # whoever read the output may have gone
+            sys.stdout.flush()
+        with suppress(OSError):
+            os.write(2, f"{line}{self.advice and '; '}{self.advice}\n".encode())
         os._exit(128 + signum)
 
 

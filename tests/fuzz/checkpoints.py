@@ -80,7 +80,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def edit(random: Random, content: dict[str, Any]) -> Step:
     """One place changed, removed or added."""
-    keys, found = (), content
+    keys: tuple[str | int, ...] = ()
+    found: Any = content
     while isinstance(found, dict | list | tuple) and found and (not keys or random.random() < 0.85):
         key = random.choice(list(found)) if isinstance(found, dict) else random.randrange(len(found))
         keys, found = (*keys, key), found[key]

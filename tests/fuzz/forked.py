@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import NamedTuple, Protocol
@@ -124,6 +125,6 @@ def make_base(folder: Path) -> Path:
     """The folder that cases begin with, which has small runs of several tasks."""
     box = Box(folder / "base", None)
     for flags in FITS:
-        ending = box.run(lambda flags=flags: run("fit", "fit.py", flags.split()), enough=math.inf)
+        ending = box.run(partial(run, "fit", "fit.py", flags.split()), enough=math.inf)
         assert ending.code == 0, ending.err
     return box.work

@@ -7,6 +7,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from PIL import Image
 
@@ -28,6 +29,20 @@ MODES = {
 STEPS = {"LAB": "RGB", "I;16": "I"}  # modes that Pillow only converts to from another
 SIZES = ((8, 8), (28, 28), (1, 1), (1, 300), (300, 1), (40, 30), (700, 600))
 SOME = bytes(100)
+
+
+@cache
+def png(width: int, height: int, rows: bytes, text: bytes = b"") -> bytes:
+    """A grey PNG of these rows, with a compressed text."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))]
+    chunks += [(b"zTXt", b"x\0\0" + zlib.compress(text))] if text else []
+    chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in chunks:
+        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return content
+
+
 # Small files that claim, or hold, a large picture, given a number.
 BOMBS: tuple[Callable[[int], bytes], ...] = (
     lambda side: b"P6 %d %d 255\n" % (side, side) + SOME,
@@ -77,21 +92,11 @@ def drawn(random: Random) -> bytes:
     image = noise.convert(STEPS.get(mode, mode)).convert(mode)
     exif = Image.Exif()
     exif[0x0112] = random.choice((0, 1, 3, 5, 6, 8, 9, 65535))  # the orientation
-    options = {"exif": exif} if kind in ("PNG", "JPEG", "WEBP", "TIFF") and random.random() < 0.5 else {}
+    options: dict[str, Any] = {}
+    if kind in ("PNG", "JPEG", "WEBP", "TIFF") and random.random() < 0.5:
+        options["exif"] = exif
     if kind in ("GIF", "PNG", "WEBP", "TIFF") and random.random() < 0.2:
         options |= {"save_all": True, "append_images": [image] * random.choice((1, 20))}
     content = BytesIO()
     image.save(content, kind, **options)
     return content.getvalue()
-
-
-@cache
-def png(width: int, height: int, rows: bytes, text: bytes = b"") -> bytes:
-    """A grey PNG of these rows, with a compressed text."""
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))]
-    chunks += [(b"zTXt", b"x\0\0" + zlib.compress(text))] if text else []
-    chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    content = b"\x89PNG\r\n\x1a\n"
-    for kind, data in chunks:
-        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    return content

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -180,9 +181,11 @@ def clock(pid: int) -> float:
 
 
 def kill_group(pid: int) -> bool:
-    """Kill what is left of a process's group; whether there was anything."""
-    try:
+    """Kill a process's group, if there is still one after a moment for its end; whether there was."""
+    with suppress(ProcessLookupError):
+        for _ in range(20):
+            os.killpg(pid, 0)
+            time.sleep(0.05)
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
+        return True
+    return False

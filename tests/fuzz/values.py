@@ -131,9 +131,11 @@ class Values:
 
 def public_classes(base: type) -> list[type]:
     """A class and its subclasses in Lightning, in order, without those whose names begin with an underscore."""
-    found, queue = {base}, [base]
+    found: set[type] = {base}
+    queue: list[type] = [base]
     while queue:
-        for subclass in queue.pop().__subclasses__():
+        subclasses: list[type] = queue.pop().__subclasses__()
+        for subclass in subclasses:
             if subclass not in found and subclass.__module__.startswith("lightning."):
                 found.add(subclass)
                 queue.append(subclass)

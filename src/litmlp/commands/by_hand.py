@@ -16,6 +16,7 @@ from litmlp.settings.parser import make_parser
 from litmlp.settings.threads import use_threads
 from litmlp.tasks.loader import BatchLoader
 from litmlp.training.mlp import MLP
+from litmlp.training.quiet import silence_libraries
 from litmlp.training.resume import ResumePoints
 from litmlp.training.trainer import make_trainer, prepare_device
 
@@ -32,6 +33,7 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
     Raises:
         UsageError: if a flag asks for what this loop doesn't do.
     """
+    silence_libraries()
     command = read_command(argv)
     check_flags(command)
     use_threads(command.settings.threads)

@@ -54,7 +54,7 @@ def one_line(message: str) -> str:
     """A message as a line that a terminal can show, whatever values it quotes: at most ``LONGEST_LINE`` characters."""
     line = " ".join(message.split())
     shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
-    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"
+    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 301]}…{shown[-300:]}"
 
 
 def discard_output() -> None:

@@ -80,10 +80,10 @@ class Augment(nn.Module):
         with torch.autocast(images.device.type, enabled=False):  # bfloat16 is too coarse for coordinates
             if any(self.magnitudes.get(name) for name in GEOMETRY):
                 batch, _, height, width = images.shape
-                coordinates = (self._affine(batch) @ self.coordinates).view(batch, 2, height, width)
+                coordinates = (self._affine(batch) @ self.coordinates.float()).view(batch, 2, height, width)
                 if self.magnitudes.get("elastic"):
                     coordinates = coordinates + self._elastic(batch)
-                grid = coordinates.movedim(1, 3) / self.half_size  # (batch, height, width, 2)
+                grid = coordinates.movedim(1, 3) / self.half_size.float()  # (batch, height, width, 2)
                 images = functional.grid_sample(images, grid, align_corners=False)  # (batch, channels, height, width)
             if self.magnitudes.get("erase"):
                 images = images.masked_fill(self._rectangles(images), 0.0)
@@ -107,8 +107,8 @@ class Augment(nn.Module):
         """Displacements in x and y (batch, 2, height, width), in pixels."""
         knots = self.smooth_columns.shape[1], self.smooth_rows.shape[1]
         noise = torch.randn(batch, 2, *knots, device=self.half_size.device)  # (batch, 2, knots, knots)
-        rows = functional.linear(noise, self.smooth_rows)  # (batch, 2, knots, height)
-        return self.magnitudes["elastic"] * functional.linear(rows.mT, self.smooth_columns)
+        rows = functional.linear(noise, self.smooth_rows.float())  # (batch, 2, knots, height)
+        return self.magnitudes["elastic"] * functional.linear(rows.mT, self.smooth_columns.float())
 
     def _rectangles(self, images: Tensor) -> Tensor:
         """True (batch, 1, height, width) where an image is to be blanked."""

@@ -74,6 +74,7 @@ def construct(kind: type, flag: str, arguments: dict[str, Any]) -> Any:
     if not kind.__module__.startswith("lightning."):
         return kind(**arguments)
     check_ranges(arguments, f"{flag}.")
+    name = kind.__name__
     if kind is ModelCheckpoint:
         kind = ExactModelCheckpoint
     if kind in (CSVLogger, TensorBoardLogger):
@@ -87,4 +88,4 @@ def construct(kind: type, flag: str, arguments: dict[str, Any]) -> Any:
     except UsageError:
         raise
     except REFUSALS as error:
-        raise UsageError(f"--{flag} {kind.__name__}: {error}") from error
+        raise UsageError(f"--{flag} {name}: {error}") from error

@@ -13,6 +13,7 @@ def silence_libraries() -> None:
         logging.getLogger(f"lightning.pytorch.{asked_for}").setLevel(logging.INFO)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", FutureWarning)  # inside Lightning
     warnings.filterwarnings("ignore", ".*torch.jit.trace.* is deprecated")  # inside SummaryWriter
+    warnings.filterwarnings("ignore", ".*is supported for historical reasons")  # of --precision 16, say
     warnings.filterwarnings("ignore", ".*smaller than the logging interval")  # we log by the step, not the batch
     warnings.filterwarnings("ignore", ".*irectory .* exists and is not empty")  # a resumed run's, whose files are kept
     warnings.filterwarnings("ignore", ".*sync_dist=True")  # it is, where there are several processes
