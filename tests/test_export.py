@@ -57,6 +57,7 @@ def probabilities(network: Network, samples: torch.Tensor) -> numpy.ndarray:
 
 
 @pytest.mark.parametrize("form", ["onnx", "pt2"])
+@pytest.mark.slow
 def test_the_whole_mnist_test_set_elsewhere(form: str, trained: Callable[[str], Run], tmp_path: Path) -> None:
     run = trained("mnist")
     output = tmp_path / f"mnist.{form}"

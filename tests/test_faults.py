@@ -20,6 +20,7 @@ from tests.faults.torchrun import run_killing_workers, under_torchrun
 FIT = [sys.executable, str(ROOT / "scripts" / "fit.py")]
 
 
+@pytest.mark.slow
 def test_killed_runs_end_as_undisturbed_ones(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--rounds", "2", "--seed", "7", "--only", "digits-early_stopping,log"]) == 0
     closing = capfd.readouterr().out.splitlines()[-1]
@@ -28,6 +29,7 @@ def test_killed_runs_end_as_undisturbed_ones(capfd: pytest.CaptureFixture[str]) 
     assert int(kills[1]) > 0
 
 
+@pytest.mark.slow
 def test_two_processes_make_one_run_also_where_torchrun_restarts_them(run_fit: Fit, tmp_path: Path) -> None:
     flags = ["--task", "digits", "--accelerator", "cpu", "--max_epochs", "12", "--run"]
     command = [*FIT, *flags, "two", "--devices", "2", "--dropout", "0.2"]

@@ -72,7 +72,7 @@ def test_every_command_takes_it_and_a_run_is_resumed(here: Path, capsys: pytest.
     capsys.readouterr()
 
     test.main(["--ckpt", str(whole.folder)])
-    assert capsys.readouterr().out.startswith(f"test/loss       {reached['test']['loss']:.4f}\n")
+    assert capsys.readouterr().out.startswith(f"test/loss       {reached['test']['loss']:#.4g}\n")
     export.main(["--ckpt", str(whole.folder), "--format", "pt2"])
     assert Path("colours.pt2").is_file()
     compare.main([*FLAGS, "--vary", "lr", "[0.01, 0.03]", "--max_epochs", "1"])

@@ -33,6 +33,7 @@ def test_checkpoints_are_written_where_folders_can_not_be_opened(run_fit: Fit, m
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=["cp1252", "ascii"])
+@pytest.mark.slow
 def test_output_that_an_encoding_does_not_have_is_replaced(encoding: dict[str, str], run_fit: Fit) -> None:
     run = run_fit("--max_epochs", "1", task="log")
     commands = {

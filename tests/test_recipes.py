@@ -30,6 +30,7 @@ def test_there_is_a_recipe_for_each_of_both_tasks_and_machines() -> None:
     assert [recipe.stem for recipe in RECIPES] == ["fashion_mnist", "fashion_mnist_gpu", "mnist", "mnist_gpu"]
 
 
+@pytest.mark.slow
 def test_a_recipe_that_is_broken_off_three_times_ends_as_one_that_was_not(run_fit: Fit, real_data: Path) -> None:
     flags = ["--config", str(ROOT / "recipes" / "mnist.yaml"), "--data_dir", str(real_data)]
     flags += ["--max_epochs", "2", "--check_val_every_n_epoch", "2"]

@@ -55,6 +55,7 @@ def test_ctrl_c_in_training_saves_what_the_same_command_goes_on_from(
     assert differences_but_of_curves(run.folder, reference.folder) == []
 
 
+@pytest.mark.slow
 def test_on_slurm_the_requeued_job_goes_on_and_loads_no_stray_checkpoint(
     start: Start, run_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,14 @@ def clients(port: int, count: int, sent: bytes) -> list[socket.socket]:
     return connected
 
 
+def first_bytes(client: socket.socket) -> bytes:
+    """What a client is sent first; nothing where its connection was closed over what it had sent."""
+    try:
+        return client.recv(12)
+    except ConnectionResetError:
+        return b""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_idle_and_slow_clients_keep_nobody_out(start: Start) -> None:
     port, process = start(4096)
@@ -97,7 +105,7 @@ def test_more_connections_than_open_files(start: Start, sent: bytes) -> None:
     port, process = start(256)
     connected = clients(port, 400, sent)
     assert is_prompt(port)
-    assert connected[0].recv(12) in (b"", b"HTTP/1.1 408")
+    assert first_bytes(connected[0]) in (b"", b"HTTP/1.1 408")
     connected[-1].setblocking(False)
     with pytest.raises(BlockingIOError):
         connected[-1].recv(1)
