@@ -58,12 +58,13 @@ def main(argv: list[str]) -> None:
         print(line)
     folder = run.folder if run.config.is_file() else logs_folder(flags.default_root_dir) / model.spec.task / "test"
     step = read_checkpoint(path).get("global_step", 0)
+    step = step if isinstance(step, int) and 0 <= step < 2**63 else 0  # a checkpoint's, whoever wrote it
     charts = {"confusion": confusion_chart(matrix, model.spec.classes), **errors_chart(samples[worst], captions)}
+    if flags.images is not None:
+        write_images(Path(flags.images), charts)
     with writing(folder, "choose another --default_root_dir"):
         log_charts(folder, step, charts)
     print(f"images           tensorboard --logdir {folder}")
-    if flags.images is not None:
-        write_images(Path(flags.images), charts)
 
 
 def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
