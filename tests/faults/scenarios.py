@@ -15,6 +15,8 @@ SCENARIOS = {
     "digits-early_stopping": "--max_epochs 200 --dropout 0.3 --schedule constant --lr 0.001 --callbacks+=EarlyStopping"
     " --callbacks.monitor=val/loss --callbacks.patience=2",
     "digits-accumulate": "--max_epochs 60 --dropout 0.3 --accumulate_grad_batches 3",
+    "digits-accumulate_validate": "--max_epochs 60 --dropout 0.3 --accumulate_grad_batches 4 --val_check_interval 0.3",
+    "digits-clip": "--max_epochs 40 --dropout 0.3 --precision bf16-mixed --gradient_clip_val 0.5",
     "digits-val_twice": "--max_epochs 40 --dropout 0.3 --val_check_interval 0.5",
     "digits-conv": "--max_epochs 25 --dropout 0.3 --conv [6] --hidden [32]",
     "digits-augment": "--max_epochs 25 --dropout 0.3 --augment.rotation 10 --augment.shift 1 --augment.elastic 0.5"
