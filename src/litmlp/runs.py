@@ -107,7 +107,7 @@ class Run:
             self.last.replace(self.last.with_name("last.ckpt.skipped"))
 
     def resume_points(self) -> list[tuple[int, int]]:
-        """What tells whether the resume points have been replaced: their inodes and times."""
+        """What shows whether the resume points have been replaced: their inodes and times."""
         found = [path.stat() for path in (self.last, self.previous) if path.exists()]
         return [(status.st_ino, status.st_mtime_ns) for status in found]
 

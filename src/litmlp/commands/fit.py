@@ -21,9 +21,11 @@ from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import RUN_VARIABLE, Command, read_command
 from litmlp.settings.threads import use_threads
 from litmlp.signals import INTERRUPTION
+from litmlp.tasks.task import Task
 from litmlp.training import torchrun
 from litmlp.training.announce import announce, announce_early_stop, announce_resume
 from litmlp.training.loggers import add_loggers
+from litmlp.training.mlp import MLP
 from litmlp.training.preflight import check_flags_against_data
 from litmlp.training.quiet import silence_libraries
 from litmlp.training.results import log_hyperparameters, show, test_best
@@ -65,6 +67,20 @@ def main(argv: list[str], points: ResumePoints | None = None) -> None:
         trainer.fit(model, datamodule=task)
         trainer.test(model, datamodule=task)
         return
+    results = train_and_test(command, trainer, task, model, points)
+    if trainer.is_global_zero:
+        show(results, points.run)
+        for line in task.summary(lambda samples: model(samples.to(model.device)).cpu()):
+            print(line)
+
+
+def train_and_test(command: Command, trainer: Trainer, task: Task, model: MLP, points: ResumePoints) -> dict[str, Any]:
+    """Train the run from where it is, and test its best checkpoint: what the run reached.
+
+    Raises:
+        UsageError: if the run can't be resumed with these flags.
+        Failure: if another process trains it, or the disk or another process fails.
+    """
     points_before = command.run.resume_points() if command.run else None
     start_from, resume_point = choose_resume_point(command, model, trainer)
     run = points.run = choose_run(command, trainer)
@@ -87,10 +103,7 @@ def main(argv: list[str], points: ResumePoints | None = None) -> None:
         if trainer.is_global_zero:
             log_hyperparameters(trainer, command.text, results)
             run.write_results(results)
-    if trainer.is_global_zero:
-        show(results, run)
-        for line in task.summary(lambda samples: model(samples.to(model.device)).cpu()):
-            print(line)
+    return results
 
 
 def continues(command: Command, results: dict[str, Any]) -> bool:

@@ -98,7 +98,7 @@ def read_command(argv: list[str]) -> Command:
 
 
 def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
-    """The value of every flag. A logger to files that is told no folder writes to the run's.
+    """The value of every flag. A logger to files without a folder writes to the run's.
 
     Raises:
         UsageError: if a flag or a value is wrong.

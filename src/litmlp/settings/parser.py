@@ -11,6 +11,15 @@ from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
 from litmlp.training.torchrun import default_devices
 
+RUN = "the run's name: its folder is lightning_logs/<task>/NAME. The same command again resumes where the run stopped"
+RESUME = (
+    "a run's folder, a checkpoint in one, or 'last' for the newest run: resumes where it stopped, with the settings of"
+    " the run; limits such as --max_epochs may change"
+)
+THREADS = (
+    "threads of each process; by default as many as the machine and a container's limits give. A run keeps the number"
+    " that it was begun with, since the last bits depend on it"
+)
 DEFAULTS = {"max_epochs": 20, "num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
 
 
@@ -38,24 +47,9 @@ def make_parser(reference: str, task: type[Task], accelerator: str | None = None
     )
     parser.add_argument("--task", type=str, default=reference, help=known)
     parser.add_argument("--config", action="config", help="a YAML file of flags, as --print_config prints them")
-    parser.add_argument(
-        "--run",
-        type=str,
-        help="the run's name: its folder is lightning_logs/<task>/NAME. The same command again resumes where the run"
-        " stopped",
-    )
-    parser.add_argument(
-        "--resume",
-        type=str,
-        help="a run's folder, a checkpoint in one, or 'last' for the newest run: resumes where it stopped, with the"
-        " settings of the run; limits such as --max_epochs may change",
-    )
-    parser.add_argument(
-        "--threads",
-        type=int | None,
-        help="threads of each process; by default as many as the machine and a container's limits give. A run keeps the"
-        " number that it was begun with, since the last bits depend on it",
-    )
+    parser.add_argument("--run", type=str, help=RUN)
+    parser.add_argument("--resume", type=str, help=RESUME)
+    parser.add_argument("--threads", type=int | None, help=THREADS)
     parser.add_class_arguments(task, instantiate=False)
     parser.add_class_arguments(MLP, skip={"spec"}, instantiate=False)
     parser.add_class_arguments(Trainer, instantiate=False)

@@ -1,4 +1,4 @@
-"""What the figures and values of a comparison become in its picture: places on axes, colours and shapes."""
+"""What the metrics and values of a comparison become in its picture: positions, colours and shapes."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,15 +15,15 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 MARGIN = 0.03  # share of an axis that is left empty at an end
 
 
-def figures_of(outcomes: Iterable[Outcome], *names: str) -> list[float]:
-    """All finite figures of these names."""
-    figures = (figure for outcome in outcomes for name in names for _, figure in outcome.curves.get(name, []))
-    return [figure for figure in figures if math.isfinite(figure)]
+def values_of(outcomes: Iterable[Outcome], *names: str) -> list[float]:
+    """All finite values of these metrics."""
+    found = (value for outcome in outcomes for name in names for _, value in outcome.curves.get(name, []))
+    return [value for value in found if math.isfinite(value)]
 
 
 def loss_scale(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The loss's axis, for the losses of fits that didn't diverge: logarithmic, if they span more than a decade."""
-    losses = figures_of(outcomes, "train/loss", "val/loss") or [1.0]
+    losses = values_of(outcomes, "train/loss", "val/loss") or [1.0]
     low, high = min(losses), max(losses)
     if 0 < low < high / 10:
         margin = (high / low) ** MARGIN
@@ -34,7 +34,7 @@ def loss_scale(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def score_scale(outcomes: Sequence[Outcome], factor: float) -> dict[str, Any]:
     """The score's axis. An R² below 0, worse than the mean of the targets, is cut off, if there are others."""
     name = outcomes[0].score
-    scores = figures_of(outcomes, f"val/{name}") or [1.0]
+    scores = values_of(outcomes, f"val/{name}") or [1.0]
     low, high = min(scores), max(scores)
     return linear_scale(factor * (max(low, 0) if high > 0 else low), factor * high)
 

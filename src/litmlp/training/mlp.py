@@ -26,8 +26,7 @@ from litmlp.training.speed import set_attribute
 class MLP(LightningModule):
     """A multilayer perceptron, with optional convolution blocks in front: the training shell around a ``Network``.
 
-    ``fit`` standardises the network's input by the training samples of the Trainer's task. The network alone is what
-    answers: ``litmlp.load(path)`` gives it from any of this model's checkpoints.
+    ``fit`` standardises by the training samples of the Trainer's task. ``litmlp.load`` gives the network alone.
 
     Args:
         spec: what the task asks of the network, as its ``spec`` says.
@@ -146,7 +145,7 @@ class MLP(LightningModule):
         return self.trainer.global_step == self.step_before
 
     def on_train_epoch_start(self) -> None:
-        """Begin the epoch's metrics. The Trainer leaves this out where it resumes within an epoch."""
+        """Begin the epoch's metrics: not where the Trainer resumes within an epoch."""
         self.train_metrics.reset()
 
     def on_train_epoch_end(self) -> None:
