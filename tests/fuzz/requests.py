@@ -86,7 +86,8 @@ def everything(connection: socket.socket) -> bytes:
     """All that comes back once we have nothing more to say."""
     content = b""
     with suppress(ConnectionError):
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # the server may have closed it already
+            connection.shutdown(socket.SHUT_WR)
         while chunk := connection.recv(2**16):
             content += chunk
     return content

@@ -1,5 +1,6 @@
 """Reads image files of any origin, so that none can do harm, and brings them to the form of a network's samples."""
 
+import warnings
 from io import BytesIO
 
 import numpy
@@ -16,6 +17,7 @@ MAX_PIXELS = 50_000_000  # a telephone's camera makes up to 50 million; their gr
 MAX_SIDE = 512  # a larger image is reduced to it: those of the data are far smaller still
 MODES = {1: "L", 3: "RGB"}  # by channels
 
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what is odd about a file that can be read
 Image.MAX_IMAGE_PIXELS = None  # its check warns, or calls it an attack; ours is below
 
 
