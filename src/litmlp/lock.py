@@ -38,9 +38,9 @@ class Holder:
 
     Attributes:
         host: the machine's name.
-        machine: tells apart machines and containers, also of that name.
+        machine: distinguishes machines and containers of the same name.
         pid: the process's number.
-        started: tells apart processes of that number; empty where that isn't known.
+        started: distinguishes processes of the same number; empty where that isn't known.
         since: local time at which it took the lock.
         token: a number that no other lock has.
     """

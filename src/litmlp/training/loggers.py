@@ -45,7 +45,7 @@ def add_loggers(trainer: Trainer, wanted: Any, run: Run, model: MLP, resume_poin
 
 
 def in_run(logger: "partial[Any]", run: Run, first_step: int) -> Any:
-    """A logger to files in the run's folder, or below the one that it is told, under the run's task and name.
+    """A logger to files in the run's folder, or below the one given, under the run's task and name.
 
     Args:
         logger: one of Lightning's two, without its folder.

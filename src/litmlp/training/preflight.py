@@ -111,7 +111,7 @@ def check_callbacks(settings: Namespace) -> None:
 
 
 def check_places(settings: Namespace) -> None:
-    """Check that loggers and profilers can write where they are told to."""
+    """Check that loggers and profilers can write to the places they were given."""
     profiler = settings.profiler
     if profiler == "xla":
         raise UsageError(f"--profiler xla: {REFUSED[XLAProfiler]}")
