@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
+from litmlp.model.statistics import mean_and_std
 from litmlp.tasks.loader import Batch, BatchLoader
-from litmlp.tasks.statistics import mean_and_std
 
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from litmlp import Network, Settings
-from litmlp.model.network import Statistics
+from litmlp.model.statistics import Statistics
 from litmlp.training.metrics import ClassificationMetrics, RegressionMetrics
 from tests.conftest import spec_of
 

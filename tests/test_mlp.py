@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from litmlp import MLP, UsageError
 from litmlp.model.dropout import Dropout
-from litmlp.model.network import Statistics
+from litmlp.model.statistics import Statistics
 from tests.conftest import spec_of
 
 

@@ -62,6 +62,9 @@ RANGES: dict[str, Range | OneOf] = {
     "hidden": SIZE,
     "conv": SIZE,
     "dropout": BELOW_1,
+    "bins": Range("from 0 to 4096", 0, 4096),
+    "embedding": Range("from 0 to 4096", 0, 4096),
+    "members": Range("from 1 to 1024", 1, 1024),
     # of the training
     "lr": ABOVE_0,
     "weight_decay": AT_LEAST_0,

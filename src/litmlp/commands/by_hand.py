@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from litmlp.errors import UsageError
 from litmlp.model.loading import weights_sha256
+from litmlp.model.statistics import statistics_of
 from litmlp.randomness import seed_step
 from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import Command, read_command
@@ -41,7 +42,7 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
     task = make_task(command)
     task.prepare_data()
     model = make_model(command, task, device)
-    model.network.standardise(task.statistics())
+    model.network.standardise(statistics_of(model.settings, *task.split("train")))
     model.to(device)
     if change is not None:
         change(model)
@@ -67,7 +68,7 @@ def train(model: MLP, training: BatchLoader, validation: BatchLoader, seed: int,
             with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
                 x = samples if model.augment is None else model.augment(samples)  # (batch, *sample_shape)
                 # 2. Forward: what does the network say? Each operation adds its node to the graph.
-                logits = model.network.logits(x)  # (batch, outputs)
+                logits = model.network.member_logits(x)  # (batch, outputs), or (batch, members, outputs)
                 # 3. Loss: how wrong is that, in one number?
                 loss = model.loss(logits, targets)  # ()
             # 4. Backward: how does the loss change with each parameter? The graph is walked back from the loss.

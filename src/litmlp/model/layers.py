@@ -7,13 +7,20 @@ from torch import nn
 
 from litmlp.errors import UsageError
 from litmlp.model.dropout import Dropout
+from litmlp.model.encoding import MemberHeads, Members
 from litmlp.model.spec import Settings
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
-def build_layers(settings: Settings) -> nn.Sequential:
+def build_layers(settings: Settings, width: int | None = None) -> nn.Sequential:
     """The layers from standardised samples (batch, *sample_shape) to logits (batch, outputs).
+
+    With members the logits are (batch, members, outputs).
+
+    Args:
+        settings: what they are built from.
+        width: features of an encoded sample (batch, width), where that isn't the sample's own.
 
     Raises:
         UsageError: if there are convolution blocks, but samples are no images, or too small for them.
@@ -28,7 +35,9 @@ def build_layers(settings: Settings) -> nn.Sequential:
             raise UsageError(f"--conv {conv} has too many blocks: nothing is left of {settings.spec.sample_shape}")
         layers += [nn.Conv2d(channels_in, channels_out, 3), nn.ReLU(), nn.MaxPool2d(2)]
     layers.append(nn.Flatten())
-    widths = [math.prod(shape), *settings.hidden]
+    widths = [width or math.prod(shape), *settings.hidden]
+    if settings.members > 1:
+        layers.append(Members(settings.members, widths[0]))
     for width_in, width_out in pairwise(widths):
         layers.append(nn.Linear(width_in, width_out))
         if settings.batch_norm:
@@ -36,5 +45,6 @@ def build_layers(settings: Settings) -> nn.Sequential:
         layers.append(ACTIVATIONS[settings.activation]())
         if settings.dropout:
             layers.append(Dropout(settings.dropout))
-    layers.append(nn.Linear(widths[-1], settings.spec.outputs))
+    outputs, members = settings.spec.outputs, settings.members
+    layers.append(MemberHeads(members, widths[-1], outputs) if members > 1 else nn.Linear(widths[-1], outputs))
     return nn.Sequential(*layers)

@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 from litmlp.errors import UsageError
+from litmlp.model.columns import TableForm
 from litmlp.ranges import check_ranges
 
-Kind = Literal["drawing", "image", "point", "bits", "numbers"]
+Kind = Literal["drawing", "image", "point", "bits", "numbers", "row"]
 Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
+LATER = ("bins", "embedding", "members")  # settings that checkpoints of 0.2 don't have
 NAME = re.compile(r"\w[\w.+=-]*")
 
 
@@ -57,6 +59,7 @@ class Spec:
         classes: names of the classes in the order of their indices; None for a regression.
         kind: what a sample is, for whoever asks people for one.
         image: the form of the images; None where samples are no images, or only the task knows how to make them.
+        table: the columns whose rows the samples are; None where they aren't.
 
     Raises:
         UsageError: if a value can't be.
@@ -68,15 +71,17 @@ class Spec:
     classes: tuple[str, ...] | None = None
     kind: Kind = "numbers"
     image: ImageForm | None = None
+    table: TableForm | None = None
 
     def __post_init__(self) -> None:
         shape, classes = self.sample_shape, self.classes
         named = isinstance(self.task, str) and NAME.fullmatch(self.task)
         check(bool(named), "task", self.task, "a name of letters, digits and _ . + = -")
         check(isinstance(shape, list | tuple), "sample_shape", shape, "a tuple")
-        object.__setattr__(self, "sample_shape", tuple(shape))
+        shape = tuple(shape)
+        object.__setattr__(self, "sample_shape", shape)
         shaped = len(shape) in (1, 3) and all(map(is_size, shape))
-        check(shaped, "sample_shape", tuple(shape), "(features,) or (channels, height, width)")
+        check(shaped, "sample_shape", shape, "(features,) or (channels, height, width)")
         check(is_size(self.outputs), "outputs", self.outputs, "a whole number of at least 1")
         if classes is not None:
             check(
@@ -90,6 +95,9 @@ class Spec:
         check(self.kind in get_args(Kind), "kind", self.kind, f"one of {', '.join(get_args(Kind))}")
         fits = self.image is None or (isinstance(self.image, ImageForm) and len(shape) == 3)
         check(fits, "image", self.image, "the form of images")
+        fits = self.table is None or (isinstance(self.table, TableForm) and shape == (len(self.table.columns),))
+        check(fits, "table", self.table, "the columns of the samples")
+        check((self.kind == "row") == (self.table is not None), "kind", self.kind, "row for a table, and only there")
 
     @property
     def loss(self) -> Literal["cross_entropy", "mse"]:
@@ -111,6 +119,9 @@ class Settings:
     dropout: float = 0.0
     batch_norm: bool = False
     conv: tuple[int, ...] = ()
+    bins: int = 0
+    embedding: int = 12
+    members: int = 1
 
     def __post_init__(self) -> None:
         for name in ("hidden", "conv"):
@@ -122,6 +133,11 @@ class Settings:
         check_ranges({field.name: getattr(self, field.name) for field in fields(self)})
         choices = get_args(Activation)
         check(self.activation in choices, "--activation", self.activation, f"one of {', '.join(choices)}")
+        for name in ("bins", "embedding", "members"):
+            check(type(getattr(self, name)) is int, f"--{name}", getattr(self, name), "a whole number")
+        shape = self.spec.sample_shape
+        if self.bins and len(shape) != 1:
+            raise UsageError(f"--bins {self.bins} is for numbers, but a sample of this task has shape {shape}")
         check(isinstance(self.batch_norm, bool), "--batch_norm", self.batch_norm, "true or false")
 
     def as_plain(self) -> dict[str, Any]:
@@ -130,19 +146,25 @@ class Settings:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Self:
-        """The settings from what :meth:`as_plain` gave; other keys are left alone.
+        """The settings from what :meth:`as_plain` gave; other keys are left alone, and later ones may be missing.
 
         Raises:
             UsageError: if a value can't be.
             KeyError, TypeError: if one is missing, or of a wrong type altogether.
         """
-        return cls(spec_from_plain(plain["spec"]), **{field.name: plain[field.name] for field in fields(cls)[1:]})
+        names = [field.name for field in fields(cls)[1:]]
+        values = {name: plain[name] for name in names if name in plain or name not in LATER}
+        return cls(spec_from_plain(plain["spec"]), **values)
 
 
 def spec_from_plain(plain: dict[str, Any]) -> Spec:
     """A spec from nested plain values; raises what :meth:`Settings.from_plain` does."""
-    image = plain["image"]
-    return Spec(**{**plain, "image": None if image is None else ImageForm(**image)})
+    image, table = plain["image"], plain.get("table")
+    forms = {
+        "image": None if image is None else ImageForm(**image),
+        "table": None if table is None else TableForm.from_plain(table),
+    }
+    return Spec(**{**plain, **forms})
 
 
 def check(condition: bool, name: str, value: object, allowed: str) -> None:

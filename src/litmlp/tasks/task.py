@@ -10,13 +10,12 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from litmlp.errors import Failure, UsageError
-from litmlp.model.network import Statistics
+from litmlp.model.columns import TableForm
 from litmlp.model.spec import ImageForm, Kind, Spec
 from litmlp.randomness import SPLIT, generator
 from litmlp.ranges import check_ranges
 from litmlp.tasks.contract import check_loaded
 from litmlp.tasks.loader import Batch, BatchLoader
-from litmlp.tasks.statistics import mean_and_std
 
 
 class Task(LightningDataModule):
@@ -43,6 +42,7 @@ class Task(LightningDataModule):
         kind: what a sample is, for whoever asks people for one; by default images or numbers, as the shape says.
         image: how images from elsewhere are brought to the form of the data's. By default they are scaled and cropped,
             and white is 255 for bytes, 1 for numbers from 0 to 1.
+        table: the columns, where the samples are rows of a table.
         recommended: settings that differ from the defaults of the MLP's, the Trainer's and the task's flags.
     """
 
@@ -52,6 +52,7 @@ class Task(LightningDataModule):
     validation_samples: int = 0
     kind: Kind | None = None
     image: ImageForm | None = None
+    table: TableForm | None = None
     recommended: ClassVar[dict[str, Any]] = {}
 
     EVALUATION_BATCH = 1024
@@ -84,6 +85,10 @@ class Task(LightningDataModule):
         """Lines to show after the test results; ``model`` gives logits for raw samples. None by default."""
         return []
 
+    def description(self) -> list[str]:
+        """Lines to show before the training. None by default."""
+        return []
+
     @classmethod
     def task_name(cls) -> str:
         """The name of the task, in its checkpoints and of the folder of its runs: ``LogValue`` is ``log_value``."""
@@ -111,6 +116,7 @@ class Task(LightningDataModule):
             classes=self.classes,
             kind=self.kind or ("image" if len(self.sample_shape) == 3 else "numbers"),
             image=self.image,
+            table=self.table,
         )
 
     def _form_of_photos(self) -> ImageForm | None:
@@ -143,11 +149,6 @@ class Task(LightningDataModule):
         val, train = order[: self.validation_samples], order[self.validation_samples :]
         self.splits["train"] = samples[train], targets[train]
         self.splits["val"] = samples[val], targets[val]
-
-    def statistics(self) -> Statistics:
-        """The mean and std of the training split, and of a regression's targets, to standardise by."""
-        samples, targets = self.split("train")
-        return Statistics(*mean_and_std(samples), *(mean_and_std(targets) if self.classes is None else ()))
 
     def train_dataloader(self) -> BatchLoader:
         """Every training sample once an epoch, in an order that the seed and the epoch decide."""

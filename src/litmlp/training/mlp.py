@@ -14,6 +14,7 @@ from litmlp.model.checkpoint import IDENTITY, read_checkpoint
 from litmlp.model.loading import check_weights, no_checkpoint, settings_in
 from litmlp.model.network import Network
 from litmlp.model.spec import Activation, Settings, Spec
+from litmlp.model.statistics import statistics_of
 from litmlp.ranges import check_ranges
 from litmlp.tasks.loader import Batch
 from litmlp.tasks.task import Task
@@ -36,6 +37,11 @@ class MLP(LightningModule):
         batch_norm: normalise each hidden layer over the batch, before its activation.
         conv: output channels of convolution blocks in front of the hidden layers, each a 3×3 convolution, ReLU
             and 2×2 max-pooling, e.g. '[6,16]'.
+        bins: encode each number by how far it has come through this many bins, between quantiles of its training
+            values (Gorishniy et al., 2022, arXiv:2203.05556); 0 standardises it instead.
+        embedding: numbers that a linear map and ReLU make of each number's bins; 0 keeps the bins themselves.
+        members: copies of the input, scaled each by its own weights, through the same layers to outputs of their own;
+            the answer is their mean (TabM-mini, Gorishniy et al., 2024, arXiv:2410.24210).
         optimizer: adam, adamw, or sgd with momentum 0.9.
         lr: learning rate; with a schedule its highest value.
         weight_decay: L2 penalty of adam and sgd, decoupled weight decay of adamw (Loshchilov and Hutter, 2019).
@@ -60,6 +66,9 @@ class MLP(LightningModule):
         dropout: float = 0.0,
         batch_norm: bool = False,
         conv: Sequence[int] = (),
+        bins: int = 0,
+        embedding: int = 12,
+        members: int = 1,
         optimizer: Optimizer = "adam",
         lr: float = 1e-3,
         weight_decay: float = 0.0,
@@ -69,7 +78,7 @@ class MLP(LightningModule):
     ) -> None:
         super().__init__()
         check_ranges(training := {"lr": lr, "weight_decay": weight_decay, "label_smoothing": label_smoothing})
-        settings = Settings(spec, tuple(hidden), activation, dropout, batch_norm, tuple(conv))
+        settings = Settings(spec, tuple(hidden), activation, dropout, batch_norm, tuple(conv), bins, embedding, members)
         others = {"optimizer": optimizer, "schedule": schedule, "augment": dict(augment) if augment else None}
         self.save_hyperparameters({**settings.as_plain(), **training, **others})
         self.optimizer, self.lr, self.weight_decay, self.schedule = optimizer, lr, weight_decay, schedule
@@ -93,7 +102,7 @@ class MLP(LightningModule):
         """Have the network standardise by the task's training samples. A resumed fit takes both from its checkpoint."""
         task = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning's Trainer sets it
         if stage == "fit" and isinstance(task, Task):
-            self.network.standardise(task.statistics())
+            self.network.standardise(statistics_of(self.settings, *task.split("train")))
 
     def forward(self, samples: Tensor) -> Tensor:
         """Logits, or a regression's values in the units of its targets (batch, outputs), of raw samples."""
@@ -101,15 +110,22 @@ class MLP(LightningModule):
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """What training minimises (): the mean loss of logits (batch, outputs). Only there labels are smoothed."""
+        """What training minimises (): the mean loss of logits (batch, outputs). Only there labels are smoothed.
+
+        Of the members' logits (batch, members, outputs) it is the mean of all members' losses.
+        """
+        if logits.dim() == 3:
+            members = logits.shape[1]
+            logits, targets = logits.flatten(0, 1), targets.repeat_interleave(members, 0)
         if self.spec.loss == "mse":
             return functional.mse_loss(logits, self.network.standardised_targets(targets))
         smoothing = self.label_smoothing if self.training else 0.0
         return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
 
     def _step(self, samples: Tensor, batch: Batch, metrics: EpochMetrics) -> Tensor:
-        logits = self.network.logits(samples)  # (batch, outputs)
-        loss = self.loss(logits, batch.targets)  # ()
+        of_members = self.network.member_logits(samples)  # (batch, outputs) or (batch, members, outputs)
+        logits = self.network.mean_of_members(of_members.detach() if self.training else of_members)  # (batch, outputs)
+        loss = self.loss(of_members if self.training else logits, batch.targets)  # ()
         if batch.weight:
             metrics.collect(loss, logits, batch.targets)
         return loss

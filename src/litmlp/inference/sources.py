@@ -1,0 +1,189 @@
+"""The files of a table: their encoding and their dialect, as the SQL that reads them."""
+
+import codecs
+import os
+from collections.abc import Sequence
+from glob import glob, has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from litmlp.errors import Failure, UsageError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BLOCK = 2**20  # bytes
+DELIMITERS = ",;\t|"
+LONGEST_LINE = 64_000_000  # bytes
+PACKED = (".gz", ".zst")
+PARQUET = (".parquet", ".pq")
+NONE_FOUND = "(empty)"  # what DuckDB says of a quote
+
+
+class Dialect(NamedTuple):
+    """How a CSV file is written.
+
+    Attributes:
+        delimiter: between fields.
+        quote: around fields.
+        escape: before a quote within quotes.
+        skip: lines before the header.
+        has_header: whether the columns' names are there.
+        names: of the columns, made up where there is no header.
+    """
+
+    delimiter: str
+    quote: str
+    escape: str
+    skip: int
+    has_header: bool
+    names: list[str]
+
+
+def source_of(connection: "DuckDBPyConnection", path: Path, header: str | None, folder: Path, notes: list[str]) -> str:
+    """The SQL of a file's rows.
+
+    Args:
+        connection: to DuckDB.
+        path: of a CSV or Parquet file.
+        header: a name that is known to be in the header, if there is one.
+        folder: for a copy in UTF-8.
+        notes: is added to, a line for whatever one should know.
+
+    Raises:
+        Failure: if the file can't be read as a table.
+    """
+    if path.suffix.lower() in PARQUET:
+        return f"read_parquet({sql_text(str(path))})"
+    text = path if path.suffix in PACKED else in_utf8(path, folder, notes)
+    dialect = dialect_of(connection, path, text)
+    has_header = dialect.has_header
+    if dialect.skip:
+        lines = f"the first {dialect.skip} lines are" if dialect.skip > 1 else "line 1 is"
+        notes.append(f"{path}: {lines} skipped")
+    if not has_header and header is not None and header not in dialect.names:
+        has_header = header in first_fields(text, dialect)
+    if not has_header:
+        notes.append(f"{path}: there is no header, so the columns are {dialect.names[0]} to {dialect.names[-1]}")
+    options = {
+        "delim": sql_text(dialect.delimiter),
+        "quote": sql_text(dialect.quote),
+        "escape": sql_text(dialect.escape),
+        "skip": str(dialect.skip),
+        "header": str(has_header).lower(),
+        "all_varchar": "true",
+        "store_rejects": "true",
+        "max_line_size": str(LONGEST_LINE),
+    }
+    return f"read_csv({sql_text(str(text))}, {', '.join(f'{name}={value}' for name, value in options.items())})"
+
+
+def in_utf8(path: Path, folder: Path, notes: list[str]) -> Path:
+    """The file, or a copy of it in UTF-8; raises what :func:`encoding_of` does."""
+    encoding = encoding_of(path)
+    if encoding == "utf-8":
+        return path
+    notes.append(f"{path} is read as {encoding}")
+    copy = folder / f"{len(notes)}-{path.name}"
+    with (
+        path.open(encoding=encoding, errors="replace", newline="") as source,
+        copy.open("w", encoding="utf-8", newline="") as target,
+    ):
+        while block := source.read(BLOCK):
+            target.write(block)
+    return copy
+
+
+def dialect_of(connection: "DuckDBPyConnection", path: Path, text: Path) -> Dialect:
+    """How a file is written.
+
+    Args:
+        connection: to DuckDB.
+        path: the file's own.
+        text: the file, or its copy in UTF-8.
+
+    Raises:
+        Failure: if DuckDB can't tell.
+    """
+    import duckdb  # noqa: PLC0415 (where no table is read it isn't needed)
+
+    fields = "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns"
+    query = f"{fields} FROM sniff_csv({sql_text(str(text))}, all_varchar=true, max_line_size={LONGEST_LINE}"
+    try:
+        found = connection.execute(f"{query})").fetchone()
+        if found is not None and len(found[5]) == 1 and any(mark in found[5][0]["name"] for mark in DELIMITERS):
+            found = connection.execute(f"{query}, ignore_errors=true)").fetchone()  # there may be ragged rows
+    except duckdb.Error as error:
+        raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
+    assert found is not None
+    delimiter, quote, escape, skip, has_header, columns = found
+    quote = '"' if quote == NONE_FOUND else quote
+    escape = quote if escape == NONE_FOUND else escape
+    return Dialect(delimiter, quote, escape, skip, has_header, [column["name"] for column in columns])
+
+
+def files_of(patterns: Sequence[str]) -> list[Path]:
+    """The files of names or patterns, those of a pattern in order.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    files: list[Path] = []
+    for pattern in patterns:
+        # Unlike Path.exists, this one says no where there can't be such a file.
+        found = sorted(glob(pattern, recursive=True)) if has_magic(pattern) else [pattern]  # noqa: PTH207
+        found = [name for name in found if os.path.isfile(name)]  # noqa: PTH113
+        if not found:
+            raise UsageError(f"{pattern}: there is no such file")
+        files += map(Path, found)
+    return files
+
+
+def encoding_of(path: Path) -> str:
+    """The encoding of a file of text: UTF-8, UTF-16 with its mark, or else Windows' for western languages.
+
+    Raises:
+        Failure: if it can't be read, or is no text.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    encoding = "utf-8"
+    try:
+        with path.open("rb") as file:
+            if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                return "utf-16"
+            file.seek(0)
+            while block := file.read(BLOCK):
+                if b"\0" in block:
+                    raise Failure(f"{path} isn't a table: it is no text")
+                if encoding == "utf-8":
+                    try:
+                        decoder.decode(block)
+                    except UnicodeDecodeError:
+                        encoding = "cp1252"
+    except OSError as error:
+        raise Failure(f"can't read {path}: {error.strerror}") from None
+    return encoding
+
+
+def first_fields(path: Path, dialect: Dialect) -> list[str]:
+    """The fields of the first line that isn't skipped, without quotes and blanks."""
+    with path.open(encoding="utf-8-sig") as file:
+        for _ in range(dialect.skip):
+            file.readline()
+        return [field.strip(" \"'\r\n") for field in file.readline(BLOCK).split(dialect.delimiter)]
+
+
+def sql_text(text: str) -> str:
+    """A text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sql_name(name: str) -> str:
+    """A column's name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def first_line(error: Exception) -> str:
+    """The first line of DuckDB's message, without what it begins with."""
+    text = str(error).strip().splitlines()[0]
+    return text.partition("Error: ")[2][:300] or text[:300]

@@ -1,0 +1,130 @@
+"""Tables in files: CSV in any dialect, or Parquet, read by DuckDB as text; kinds are decided elsewhere.
+
+DuckDB is one library without dependencies that finds out delimiter, quotes and header, was the most robust reader in
+the Pollock benchmark, and reads in a stream. It is imported only where a table's file is read.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from litmlp.errors import Failure
+from litmlp.inference.sources import files_of, first_line, source_of, sql_name, sql_text
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LINES_NAMED = 5
+
+
+class TextTable:
+    """The rows of files that have the same columns, as text without blanks around it. NULL is a missing value.
+
+    Args:
+        paths: the files, or patterns of them.
+        missing: texts that stand for a missing value.
+        header: a name that is known to be in the header, if there is one.
+        skip_ragged: whether rows with too many or too few fields are left out, instead of refused.
+
+    Attributes:
+        names: of the columns.
+        notes: what one should know about how the files were read, a line each.
+
+    Raises:
+        UsageError: if there is no such file.
+        Failure: if one can't be read as a table.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        missing: Sequence[str] = (),
+        header: str | None = None,
+        skip_ragged: bool = False,
+    ) -> None:
+        import duckdb  # noqa: PLC0415 (where no table is read it isn't needed)
+
+        self.error: type[Exception] = duckdb.Error
+        self.folder = TemporaryDirectory(prefix="litmlp-")
+        self.connection: DuckDBPyConnection = duckdb.connect(
+            config={"temp_directory": self.folder.name, "autoinstall_known_extensions": False}
+        )
+        self.skip_ragged = skip_ragged
+        self.notes: list[str] = []
+        self.files = files_of(paths)
+        parts = [source_of(self.connection, path, header, Path(self.folder.name), self.notes) for path in self.files]
+        self.names = self._names(parts)
+        quoted = ", ".join(sql_text(text) for text in ("", *missing))
+        cleaned = ", ".join(
+            f"CASE WHEN {c} IN ({quoted}) THEN NULL ELSE {c} END AS {c}" for c in map(sql_name, self.names)
+        )
+        trimmed = ", ".join(f"trim({c}::VARCHAR) AS {c}" for c in map(sql_name, self.names))
+        union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in parts)
+        self.query = f"SELECT {cleaned} FROM (SELECT {trimmed} FROM ({union}))"
+
+    def _names(self, parts: list[str]) -> list[str]:
+        names: dict[str, None] = {}
+        for path, part in zip(self.files, parts, strict=True):
+            try:
+                description = self.connection.execute(f"DESCRIBE SELECT * FROM {part}").fetchall()
+            except self.error as error:
+                raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
+            names |= dict.fromkeys(row[0] for row in description)
+        return list(names)
+
+    def load(self) -> int:
+        """Keep the rows in memory, as the table ``t``: how many there are.
+
+        Raises:
+            Failure: if a row has too many or too few fields, or can't be read.
+        """
+        self.run(f"CREATE TABLE t AS {self.query}")
+        if not self.skip_ragged:
+            for problem in self.ragged():
+                raise Failure(problem)
+        return int(self.run("SELECT count(*) FROM t")[0][0])
+
+    def run(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows that a query gives.
+
+        Raises:
+            Failure: if a file can't be read after all.
+        """
+        try:
+            return self.connection.execute(query).fetchall()
+        except self.error as error:
+            names = ", ".join(map(str, self.files))
+            raise Failure(f"{names} can't be read as a table: {first_line(error)}") from None
+
+    def column(self, value: str) -> Any:
+        """An array (rows,) of what the SQL ``value`` gives for each row of a loaded table."""
+        return self.connection.execute(f"SELECT {value} AS v FROM t").fetchnumpy()["v"]
+
+    def stream(self, query: str, rows: int) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows that a query gives, in lists of a few thousand; raises what :meth:`run` does."""
+        try:
+            result = self.connection.execute(query)
+            while chunk := result.fetchmany(rows):
+                yield chunk
+        except self.error as error:
+            names = ", ".join(map(str, self.files))
+            raise Failure(f"{names} can't be read as a table: {first_line(error)}") from None
+
+    def ragged(self) -> list[str]:
+        """A line for each file that has rows with too many or too few fields, or that are broken otherwise."""
+        query = (
+            "SELECT file_path, line, error_message FROM reject_errors JOIN reject_scans USING (scan_id, file_id)"
+            " GROUP BY ALL ORDER BY line"
+        )
+        try:
+            found = self.connection.execute(query).fetchall()
+        except self.error:  # there is no such table before the first CSV file was read
+            return []
+        lines = []
+        for file in dict.fromkeys(row[0] for row in found):
+            own = [(line, message) for name, line, message in found if name == file]
+            others = ", ".join(str(line) for line, _ in own[1 : 1 + LINES_NAMED])
+            more = f"; so are lines {others}{', …' if len(own) > 1 + LINES_NAMED else ''}" if others else ""
+            lines.append(f"{file}, line {own[0][0]} is broken: {own[0][1].splitlines()[0][:200]}{more}")
+        return lines

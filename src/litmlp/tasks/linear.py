@@ -1,0 +1,64 @@
+"""A linear model on the same features: the mark that a network has to beat."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from litmlp.model.network import Network
+
+MOST_ROWS = 100_000  # that it is fitted on
+PENALTY = 1e-4
+
+
+class Linear(NamedTuple):
+    """A linear model of a network's encoded samples.
+
+    Attributes:
+        network: encodes samples; its layers aren't used.
+        weight: (features + 1, outputs), the last row is the bias.
+    """
+
+    network: Network
+    weight: Tensor
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """Logits, or a regression's values in the units of its targets (samples, outputs), of raw samples."""
+        logits = torch.cat([features_of(self.network, part) @ self.weight for part in samples.split(MOST_ROWS)])
+        return self.network.in_units(logits.float())
+
+
+def fit_linear(network: Network, samples: Tensor, targets: Tensor) -> Linear:
+    """Ridge or logistic regression on training samples, without randomness.
+
+    Args:
+        network: without bins, with the statistics of the samples.
+        samples: (samples, *sample_shape); of more than 100,000 every n-th is taken.
+        targets: class indices (samples,) or values (samples, outputs).
+    """
+    step = -(-len(samples) // MOST_ROWS)
+    x, targets = features_of(network, samples[::step]), targets[::step]
+    penalty = PENALTY * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
+    if network.spec.classes is None:
+        y = network.standardised_targets(targets).to(x.dtype)
+        return Linear(network, torch.linalg.solve(x.T @ x + penalty, x.T @ y))
+    weight = torch.zeros(x.shape[1], network.spec.outputs, dtype=x.dtype, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight], max_iter=100, history_size=10, line_search_fn="strong_wolfe")
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(x @ weight, targets) + PENALTY * weight.square().sum()
+        loss.backward()
+        return float(loss.detach())
+
+    with torch.enable_grad():
+        optimizer.step(closure)
+    return Linear(network, weight.detach())
+
+
+def features_of(network: Network, samples: Tensor) -> Tensor:
+    """Encoded samples and a constant (samples, features + 1), as float64."""
+    with torch.no_grad():
+        x = network.encoded(samples).flatten(1).double()
+    return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)

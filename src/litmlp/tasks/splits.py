@@ -1,0 +1,60 @@
+"""Which rows are trained on, validated on and tested on."""
+
+import math
+
+import numpy
+import torch
+from torch import Tensor
+
+from litmlp.errors import Failure
+from litmlp.randomness import SPLIT, generator
+
+
+def split_rows(groups: Tensor, strata: Tensor, fraction: float, seed: int, draw: int) -> tuple[Tensor, Tensor]:
+    """Split rows so that all of a group are on one side, and each stratum is on both sides in the same proportion.
+
+    Groups are taken in a random order, stratum by stratum, until their rows are the fraction that is split off.
+
+    Args:
+        groups: of each row, (rows,), as any whole numbers.
+        strata: of each row, (rows,), such as its class; a group is where its first row is.
+        fraction: of the rows that are split off.
+        seed: of the random order.
+        draw: distinguishes several splits with one seed.
+
+    Returns:
+        The indices of the rows that stay and of those split off, each in order.
+    """
+    _, first, group = numpy.unique(groups.numpy(), return_index=True, return_inverse=True)
+    sizes = numpy.bincount(group)  # (groups,)
+    strata_of_groups = strata.numpy()[first]  # (groups,)
+    order = torch.randperm(len(sizes), generator=generator(seed, SPLIT, draw)).numpy()
+    off = numpy.zeros(len(sizes), dtype=bool)
+    for stratum in numpy.unique(strata_of_groups):
+        own = order[strata_of_groups[order] == stratum]
+        wanted = sizes[own].sum() * fraction
+        rows_before = numpy.cumsum(sizes[own]) - sizes[own]
+        off[own[rows_before + sizes[own] / 2 <= wanted]] = True
+    rows_off = torch.from_numpy(off[group])
+    return torch.nonzero(~rows_off).flatten(), torch.nonzero(rows_off).flatten()
+
+
+def split_in_time(times: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
+    """Split the latest rows off; rows of one time stay on one side.
+
+    Args:
+        times: of each row, (rows,).
+        fraction: of the rows that are split off, at most.
+
+    Returns:
+        The indices of the earlier and of the later rows, each in order.
+    """
+    kept = math.ceil(len(times) * (1 - fraction))
+    last = times.sort().values[kept - 1]
+    return torch.nonzero(times <= last).flatten(), torch.nonzero(times > last).flatten()
+
+
+def require_rows(name: str, rows: int, source: str) -> None:
+    """Raise a Failure if a split is empty."""
+    if rows == 0:
+        raise Failure(f"{source}: no row is left to {name}; give more rows, or files of their own for each split")
