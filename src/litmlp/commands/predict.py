@@ -1,7 +1,5 @@
 """``litmlp predict``: a trained model's predictions for image files or numbers from the command line."""
 
-import csv
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from litmlp.commands.answer_formats import Answered, format_of, write_answers
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
+from litmlp.commands.predict_rows import answered_rows
 from litmlp.errors import Failure, UsageError
 from litmlp.files import read_regular
 from litmlp.inference.images import sample_from_image
-from litmlp.inference.predictions import outputs_of, predictions_from
+from litmlp.inference.predictions import in_words, outputs_of, predictions_from
 from litmlp.inference.samples import sample_from_text
 from litmlp.model.loading import load
 from litmlp.model.network import Network
@@ -23,8 +23,10 @@ from litmlp.model.spec import Spec
 
 CHUNK = 256  # inputs that are answered together
 LARGEST_IMAGE = 200_000_000  # bytes of a file: the largest image that is unpacked has no more without compression
-
-Answer = dict[str, Any]
+INPUT = (
+    "an image, a folder of images, or a sample's numbers with commas between them, such as 0.3,0.9; for a model of a"
+    " table a CSV or Parquet file of rows, - for CSV from stdin, or a row as JSON"
+)
 
 
 def main(argv: list[str]) -> None:
@@ -32,42 +34,50 @@ def main(argv: list[str]) -> None:
 
     Raises:
         UsageError: if a flag is wrong.
-        Failure: if the checkpoint can't be used, or an input couldn't be answered.
+        Failure: if the checkpoint can't be used, an input couldn't be answered, or the answers can't be written.
     """
     parser = parser_with_ckpt("predict.py", "Let a trained model answer: one line for each input.")
-    parser.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="INPUT",
-        help="an image, a folder of images, or a sample's numbers with commas between them, such as 0.3,0.9",
-    )
-    parser.add_argument("--format", choices=("text", "json", "csv"), default="text", help="json and csv: for programs")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUT)
+    formats = ("text", "json", "csv", "parquet")
+    parser.add_argument("--format", choices=formats, help="text for people, by default; the others for programs")
+    parser.add_argument("--output", metavar="FILE", help="the file to write, in the format of its ending: answers.csv")
     flags = parser.parse_args(argv)
     if "" in flags.inputs:
         raise UsageError("an INPUT is empty: name an image, a folder of images, or numbers")
+    form = format_of(flags.format, flags.output)
     network = load(checkpoint_of(flags))
-    takes_images = len(network.spec.sample_shape) == 3
-    names = [str(path) for name in flags.inputs for path in files_in(Path(name))] if takes_images else flags.inputs
     failed = Failures()
-    write(flags.format, failed.taken_out(answers(network, names)), max(map(len, names), default=0))
+    if network.spec.table is not None:
+        answers, width = answered_rows(network, flags.inputs), 0
+    else:
+        takes_images = len(network.spec.sample_shape) == 3
+        names = [str(path) for name in flags.inputs for path in files_in(Path(name))] if takes_images else flags.inputs
+        answers, width = answers_to(network, names), max(map(len, names), default=0)
+    write_answers(failed.taken_out(answers), form, width, flags.output)
     if failed.count:
-        raise Failure(f"{failed.count} of {len(names)} inputs couldn't be answered")
+        raise Failure(f"{failed.count} of {failed.inputs} inputs couldn't be answered")
 
 
 class Failures:
-    """Takes the failures out of a stream of answers: names them on stderr, and counts them."""
+    """Takes the failures out of a stream of answers: names them on stderr, and counts them.
+
+    Attributes:
+        count: of the failures.
+        inputs: how many there were in all.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.inputs = 0
 
-    def taken_out(self, answers: Iterator[tuple[str, Answer | Failure]]) -> Iterator[Answer]:
-        """The answers, each with its input."""
-        for name, answer in answers:
-            if isinstance(answer, Failure):
-                print(f"predict.py: {name}: {answer}", file=sys.stderr)
-                self.count += 1
+    def taken_out(self, answers: Iterator[Answered | tuple[str, Failure]]) -> Iterator[Answered]:
+        """The answers."""
+        for answer in answers:
+            self.inputs += 1
+            if isinstance(answer, Answered):
+                yield answer
             else:
-                yield {"input": name, **answer}
+                print(f"predict.py: {answer[0]}: {answer[1]}", file=sys.stderr)
+                self.count += 1
 
 
 def files_in(path: Path) -> list[Path]:
@@ -84,7 +94,7 @@ def files_in(path: Path) -> list[Path]:
     return files
 
 
-def answers(network: Network, names: list[str]) -> Iterator[tuple[str, Answer | Failure]]:
+def answers_to(network: Network, names: list[str]) -> Iterator[Answered | tuple[str, Failure]]:
     """Each input with its answer or why there is none; of a few inputs at a time the failures come first."""
     for start in range(0, len(names), CHUNK):
         readable: list[str] = []
@@ -97,7 +107,9 @@ def answers(network: Network, names: list[str]) -> Iterator[tuple[str, Answer | 
                 yield name, failure
         if samples:
             outputs = outputs_of(network, torch.stack(samples))  # (readable, outputs)
-            yield from zip(readable, predictions_from(network, outputs), strict=True)
+            for name, answer in zip(readable, predictions_from(network, outputs), strict=True):
+                plain = {"input": name, **answer}
+                yield Answered(name, in_words(answer), plain, {"input": name, **flat(answer)})
 
 
 def read_sample(spec: Spec, name: str) -> Tensor:
@@ -115,38 +127,9 @@ def read_sample(spec: Spec, name: str) -> Tensor:
     return sample_from_image(spec, content)
 
 
-def write(form: str, answers: Iterator[Answer], width: int) -> None:
-    """Write the answers to stdout, each as soon as it is there."""
-    if form == "text":
-        for answer in answers:
-            print(f"{answer['input']:{width}}  {in_words(answer)}", flush=True)
-    elif form == "json":
-        print("[", end="")
-        for number, answer in enumerate(answers):
-            print(f"{',' if number else ''}\n{json.dumps(answer, ensure_ascii=False)}", end="", flush=True)
-        print("\n]")
-    else:
-        table = csv.writer(sys.stdout, lineterminator="\n")
-        for number, answer in enumerate(answers):
-            columns = {"input": answer["input"], **flat(answer)}
-            if number == 0:
-                table.writerow(columns)
-            table.writerow(columns.values())
-
-
-def flat(answer: Answer) -> dict[str, Any]:
+def flat(answer: dict[str, Any]) -> dict[str, Any]:
     """The answer without lists, for a table."""
     if "values" in answer:
         values = answer["values"]
         return {"value" if len(values) == 1 else f"value_{number}": value for number, value in enumerate(values)}
-    return {name: value for name, value in answer.items() if name not in ("input", "probabilities")}
-
-
-def in_words(answer: Answer) -> str:
-    """The answer for people."""
-    if "values" in answer:
-        return "  ".join(f"{value:.6g}" for value in answer["values"])
-    return (
-        f"{answer['label']}  {answer['probability']:.1%}"
-        f"  (then {answer['runner_up']}  {answer['runner_up_probability']:.1%})"
-    )
+    return {name: value for name, value in answer.items() if name != "probabilities"}

@@ -38,9 +38,14 @@ def date_sql(text: str, form: str) -> str:
     return f"(epoch({parsed}) / {SECONDS_A_DAY})::FLOAT"
 
 
-def column_sql(table: TextTable, column: Column) -> str:
-    """The SQL of a column's numbers: NaN where a value is missing, NULL where it can't be one of the column's kind."""
-    text = sql_name(column.name)
+def column_sql(table: TextTable, column: Column, text: str) -> str:
+    """The SQL of a column's numbers: NaN where a value is missing, NULL where it can't be one of the column's kind.
+
+    Args:
+        table: whose connection it is for.
+        column: what its values are.
+        text: the SQL of its text, NULL where a value is missing.
+    """
     if column.kind == "number":
         value = number_sql(text, column.form)
     elif column.kind == "date":
@@ -59,6 +64,6 @@ def encode(table: TextTable, columns: Sequence[Column]) -> Tensor:
     rows = int(table.run("SELECT count(*) FROM t")[0][0])
     encoded = numpy.empty((rows, len(columns)), dtype=numpy.float32)
     for place, column in enumerate(columns):
-        value = f"coalesce({column_sql(table, column)}, 'inf'::FLOAT)"
+        value = f"coalesce({column_sql(table, column, sql_name(column.name))}, 'inf'::FLOAT)"
         encoded[:, place] = table.column(value)
     return torch.from_numpy(encoded)

@@ -42,3 +42,13 @@ def predictions_from(network: Network, outputs: Tensor) -> list[dict[str, Any]]:
         }
         for row, (first, second) in zip(rows, best, strict=True)
     ]
+
+
+def in_words(answer: dict[str, Any]) -> str:
+    """The answer for people."""
+    if "values" in answer:
+        return "  ".join(f"{value:.6g}" for value in answer["values"])
+    return (
+        f"{answer['label']}  {answer['probability']:.1%}"
+        f"  (then {answer['runner_up']}  {answer['runner_up_probability']:.1%})"
+    )

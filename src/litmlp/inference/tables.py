@@ -28,7 +28,9 @@ class TextTable:
         skip_ragged: whether rows with too many or too few fields are left out, instead of refused.
 
     Attributes:
+        files: the paths of all files.
         names: of the columns.
+        query: the SQL of all rows, with what stands for a missing value as it is written.
         notes: what one should know about how the files were read, a line each.
 
     Raises:
@@ -55,13 +57,14 @@ class TextTable:
         self.files = files_of(paths)
         parts = [source_of(self.connection, path, header, Path(self.folder.name), self.notes) for path in self.files]
         self.names = self._names(parts)
-        quoted = ", ".join(sql_text(text) for text in ("", *missing))
-        cleaned = ", ".join(
-            f"CASE WHEN {c} IN ({quoted}) THEN NULL ELSE {c} END AS {c}" for c in map(sql_name, self.names)
-        )
-        trimmed = ", ".join(f"trim({c}::VARCHAR) AS {c}" for c in map(sql_name, self.names))
+        self.missing = ", ".join(sql_text(text) for text in ("", *missing))
+        trimmed = ", ".join(f"trim({name}::VARCHAR) AS {name}" for name in map(sql_name, self.names))
         union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in parts)
-        self.query = f"SELECT {cleaned} FROM (SELECT {trimmed} FROM ({union}))"
+        self.query = f"SELECT {trimmed} FROM ({union})"
+
+    def known(self, name: str) -> str:
+        """The SQL of a column's text, NULL where that stands for a missing value."""
+        return f"CASE WHEN {sql_name(name)} IN ({self.missing}) THEN NULL ELSE {sql_name(name)} END"
 
     def _names(self, parts: list[str]) -> list[str]:
         names: dict[str, None] = {}
@@ -79,10 +82,11 @@ class TextTable:
         Raises:
             Failure: if a row has too many or too few fields, or can't be read.
         """
-        self.run(f"CREATE TABLE t AS {self.query}")
+        known = ", ".join(f"{self.known(name)} AS {sql_name(name)}" for name in self.names)
+        self.run(f"CREATE TABLE t AS SELECT {known} FROM ({self.query})")
         if not self.skip_ragged:
-            for problem in self.ragged():
-                raise Failure(problem)
+            for path, problem in self.ragged().items():
+                raise Failure(f"{path}: {problem}")
         return int(self.run("SELECT count(*) FROM t")[0][0])
 
     def run(self, query: str) -> list[tuple[Any, ...]]:
@@ -111,8 +115,8 @@ class TextTable:
             names = ", ".join(map(str, self.files))
             raise Failure(f"{names} can't be read as a table: {first_line(error)}") from None
 
-    def ragged(self) -> list[str]:
-        """A line for each file that has rows with too many or too few fields, or that are broken otherwise."""
+    def ragged(self) -> dict[str, str]:
+        """What is wrong in each file that has rows with too many or too few fields, or that are broken otherwise."""
         query = (
             "SELECT file_path, line, error_message FROM reject_errors JOIN reject_scans USING (scan_id, file_id)"
             " GROUP BY ALL ORDER BY line"
@@ -120,11 +124,11 @@ class TextTable:
         try:
             found = self.connection.execute(query).fetchall()
         except self.error:  # there is no such table before the first CSV file was read
-            return []
-        lines = []
+            return {}
+        problems = {}
         for file in dict.fromkeys(row[0] for row in found):
             own = [(line, message) for name, line, message in found if name == file]
             others = ", ".join(str(line) for line, _ in own[1 : 1 + LINES_NAMED])
             more = f"; so are lines {others}{', …' if len(own) > 1 + LINES_NAMED else ''}" if others else ""
-            lines.append(f"{file}, line {own[0][0]} is broken: {own[0][1].splitlines()[0][:200]}{more}")
-        return lines
+            problems[file] = f"line {own[0][0]} is broken: {own[0][1].splitlines()[0][:200]}{more}"
+        return problems

@@ -163,7 +163,7 @@ def date_parts(days: Tensor) -> Tensor:
     Source: days to year and month in the proleptic Gregorian calendar as in Howard Hinnant's ``civil_from_days``.
     """
     whole = days.nan_to_num().floor()
-    hour = ((days - whole) * 24 + 1 / 120).floor()  # a float32 is exact to 3 minutes at most: round by half of one
+    hour = ((days - whole) * 24 + 0.05).floor().clamp(max=23)  # a float32 of days is exact to 3 minutes until 2059
     shifted = whole.long() + 719_468  # since 0000-03-01
     era = shifted.div(146_097, rounding_mode="floor")
     day = shifted - era * 146_097  # of the era of 400 years

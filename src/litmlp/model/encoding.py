@@ -44,7 +44,8 @@ class PiecewiseLinear(nn.Module):
 def quantile_bins(values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     """The starts and the slopes of the bins, each (numbers, bins), between quantiles of values (samples, numbers).
 
-    NaN counts as missing. A number without two different values has no bins: all slopes are 0.
+    NaN counts as missing. A number with no more different values than edges has a bin between each two of them; one
+    without two different values has none: all slopes are 0.
     """
     start, slope = torch.zeros(2, values.shape[1], bins)
     at = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
@@ -52,10 +53,12 @@ def quantile_bins(values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
         known = column[~column.isnan()].double().sort().values  # (known values,)
         if not len(known):
             continue
-        place = at * (len(known) - 1)
-        low = place.long()
-        step = known[(low + 1).clamp(max=len(known) - 1)] - known[low]
-        edges = (known[low] + (place - low) * step).float().unique()  # (at most bins + 1,)
+        edges = known.float().unique()
+        if len(edges) > bins + 1:
+            place = at * (len(known) - 1)
+            low = place.long()
+            step = known[(low + 1).clamp(max=len(known) - 1)] - known[low]
+            edges = (known[low] + (place - low) * step).float().unique()  # (at most bins + 1,)
         start[number, : len(edges) - 1] = edges[:-1]
         slope[number, : len(edges) - 1] = 1 / (edges[1:] - edges[:-1])
     return start, slope

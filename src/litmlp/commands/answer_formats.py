@@ -1,0 +1,112 @@
+"""How predict writes its answers: for people, or as JSON, CSV or Parquet for programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from litmlp.errors import UsageError, about
+from litmlp.files import regular_file, write_durably, writing
+from litmlp.inference.sources import PARQUET, sql_text
+
+ENDINGS = {".csv": "csv", ".json": "json", ".txt": "text", **dict.fromkeys(PARQUET, "parquet")}
+ADVICE = "make room or rights, or choose another --output"
+
+
+class Answered(NamedTuple):
+    """An input with its answer.
+
+    Attributes:
+        name: of the input, for people.
+        words: the answer, for people.
+        plain: input and answer by name, for JSON.
+        columns: the same without lists, for a table.
+    """
+
+    name: str
+    words: str
+    plain: dict[str, Any]
+    columns: dict[str, Any]
+
+
+def format_of(asked: str | None, output: str | None) -> str:
+    """The format of the answers: the one that is asked for, or that the file's ending says.
+
+    Raises:
+        UsageError: if the file has no known ending, or another one.
+    """
+    if output is None:
+        if asked == "parquet":
+            raise UsageError("--format parquet: name a file, as --output answers.parquet")
+        return asked or "text"
+    ending = Path(output).suffix.lower()
+    if ending not in ENDINGS:
+        raise UsageError(f"--output {output}: must end in one of {', '.join(ENDINGS)}")
+    if asked not in (None, ENDINGS[ending]):
+        raise UsageError(f"--output {output}: contradicts --format {asked}; leave one of them out")
+    return ENDINGS[ending]
+
+
+def write_answers(answers: Iterator[Answered], form: str, width: int, output: str | None) -> None:
+    """Write the answers to stdout, each as soon as it is there, or to a file, which appears when it is complete.
+
+    Args:
+        answers: in order.
+        form: text, json, csv or parquet.
+        width: of the names, for people.
+        output: the file.
+
+    Raises:
+        UsageError: if there is something under its name that isn't a file.
+        Failure: if it can't be written.
+    """
+    if output is None:
+        write(answers, form, width, sys.stdout)
+        return
+    with about("--output"):
+        target = regular_file(Path(output))
+
+    def write_file(path: Path) -> None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            write(answers, form, width, file)
+        if form == "parquet":
+            to_parquet(path)
+
+    with writing(Path(output), ADVICE):
+        write_durably(target, write_file)
+
+
+def write(answers: Iterator[Answered], form: str, width: int, stream: TextIO) -> None:
+    """Write the answers in a format to a stream."""
+    live = stream is sys.stdout
+    if form == "text":
+        for answer in answers:
+            print(f"{answer.name:{width}}  {answer.words}", file=stream, flush=live)
+    elif form == "json":
+        print("[", end="", file=stream)
+        for number, answer in enumerate(answers):
+            line = json.dumps(answer.plain, ensure_ascii=False)
+            print(f"{',' if number else ''}\n{line}", end="", file=stream, flush=live)
+        print("\n]", file=stream)
+    else:
+        table = csv.writer(stream, lineterminator="\n")
+        for number, answer in enumerate(answers):
+            if number == 0:
+                table.writerow(answer.columns)
+            table.writerow(answer.columns.values())
+
+
+def to_parquet(path: Path) -> None:
+    """Turn a CSV file into a Parquet file of the same name."""
+    import duckdb  # noqa: PLC0415 (where no table is written it isn't needed)
+
+    packed = path.with_name(f"{path.name}.parquet")
+    source = f"read_csv({sql_text(str(path))}, header=true, delim=',', quote='\"', sample_size=-1)"
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(f"COPY (SELECT * FROM {source}) TO {sql_text(str(packed))} (FORMAT parquet)")
+        packed.replace(path)
+    finally:
+        packed.unlink(missing_ok=True)
