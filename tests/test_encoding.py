@@ -46,13 +46,14 @@ def test_bins_lie_between_quantiles_and_place_each_number():
 def test_quantiles_that_coincide_make_fewer_bins_and_a_constant_makes_none():
     mostly_zero = [0.0] * 90 + [float(value) for value in range(1, 11)]
     start, slope = quantile_bins(torch.tensor([[value, 7.0] for value in mostly_zero]), 4)
-    assert start[0].tolist() == [0.0] * 4  # the quarters are 0, 0, 0, 0 and 10
-    assert slope[0].tolist() == pytest.approx([0.1, 0, 0, 0])
+    # The quarters are 0, 0, 0, 0 and 10; the three edges that are left over are those of the different values 0 to 10.
+    assert start[0].tolist() == [0.0, 2.5, 5.0, 7.5]
+    assert slope[0].tolist() == pytest.approx([0.4] * 4)
     assert slope[1].tolist() == [0.0] * 4
     encode = PiecewiseLinear(2, 4, embedding=0)
     encode.start.copy_(start)
     encode.slope.copy_(slope)
-    assert encode(torch.tensor([[5.0, 7.0], [0.0, 3.0]])).sum(1).tolist() == [0.5, 0.0]
+    assert encode(torch.tensor([[5.0, 7.0], [0.0, 3.0]])).sum(1).tolist() == [2.0, 0.0]
 
 
 def test_few_different_values_have_a_bin_between_each_two():

@@ -1,6 +1,7 @@
 """The files of a table: their encoding and their dialect, as the SQL that reads them."""
 
 import codecs
+import csv
 import os
 from collections.abc import Sequence
 from glob import glob, has_magic
@@ -57,21 +58,21 @@ def source_of(connection: "DuckDBPyConnection", path: Path, header: str | None, 
         return f"read_parquet({sql_text(str(path))})"
     text = path if path.suffix in PACKED else in_utf8(path, folder, notes)
     dialect = dialect_of(connection, path, text)
-    has_header = dialect.has_header
+    if header is not None and header not in dialect.names and path.suffix not in PACKED:
+        dialect = with_header(text, header) or dialect
     if dialect.skip:
         lines = f"the first {dialect.skip} lines are" if dialect.skip > 1 else "line 1 is"
         notes.append(f"{path}: {lines} skipped")
-    if not has_header and header is not None and header not in dialect.names:
-        has_header = header in first_fields(text, dialect)
-    if not has_header:
+    if not dialect.has_header:
         notes.append(f"{path}: there is no header, so the columns are {dialect.names[0]} to {dialect.names[-1]}")
     options = {
         "delim": sql_text(dialect.delimiter),
         "quote": sql_text(dialect.quote),
         "escape": sql_text(dialect.escape),
         "skip": str(dialect.skip),
-        "header": str(has_header).lower(),
-        "all_varchar": "true",
+        "header": str(dialect.has_header).lower(),
+        "auto_detect": "false",
+        "columns": "{" + ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in dialect.names) + "}",
         "store_rejects": "true",
         "max_line_size": str(LONGEST_LINE),
     }
@@ -165,12 +166,15 @@ def encoding_of(path: Path) -> str:
     return encoding
 
 
-def first_fields(path: Path, dialect: Dialect) -> list[str]:
-    """The fields of the first line that isn't skipped, without quotes and blanks."""
-    with path.open(encoding="utf-8-sig") as file:
-        for _ in range(dialect.skip):
-            file.readline()
-        return [field.strip(" \"'\r\n") for field in file.readline(BLOCK).split(dialect.delimiter)]
+def with_header(path: Path, header: str) -> Dialect | None:
+    """How a file is written whose first line names a column; None if it doesn't, whatever the delimiter."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        line = file.readline(BLOCK)
+    for delimiter in DELIMITERS:
+        names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+        if header in names and all(names) and len(set(names)) == len(names):
+            return Dialect(delimiter, '"', '"', 0, True, names)
+    return None
 
 
 def sql_text(text: str) -> str:

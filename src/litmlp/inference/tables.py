@@ -73,7 +73,10 @@ class TextTable:
                 description = self.connection.execute(f"DESCRIBE SELECT * FROM {part}").fetchall()
             except self.error as error:
                 raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
-            names |= dict.fromkeys(row[0] for row in description)
+            for name, *_ in description:
+                if not name.isprintable():
+                    raise Failure(f"{path}: the column {name!r} can't be printed: rename it")
+                names[name] = None
         return list(names)
 
     def load(self) -> int:

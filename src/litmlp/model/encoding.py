@@ -44,24 +44,29 @@ class PiecewiseLinear(nn.Module):
 def quantile_bins(values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     """The starts and the slopes of the bins, each (numbers, bins), between quantiles of values (samples, numbers).
 
-    NaN counts as missing. A number with no more different values than edges has a bin between each two of them; one
-    without two different values has none: all slopes are 0.
+    NaN counts as missing. Where quantiles coincide, because one value is frequent, the edges that are left over are
+    quantiles of the different values. A number without two different values has no bins: all slopes are 0.
     """
     start, slope = torch.zeros(2, values.shape[1], bins)
-    at = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
     for number, column in enumerate(values.T):
         known = column[~column.isnan()].double().sort().values  # (known values,)
-        if not len(known):
-            continue
-        edges = known.float().unique()
-        if len(edges) > bins + 1:
-            place = at * (len(known) - 1)
-            low = place.long()
-            step = known[(low + 1).clamp(max=len(known) - 1)] - known[low]
-            edges = (known[low] + (place - low) * step).float().unique()  # (at most bins + 1,)
+        edges = distinct = known.unique()
+        if len(distinct) > bins + 1:
+            edges = quantiles(known, bins + 1).unique()
+            left_over = bins + 1 - len(edges)
+            if left_over > 1:
+                edges = torch.cat([edges, quantiles(distinct, left_over + 2)[1:-1]]).unique()
+        edges = edges.float().unique()
         start[number, : len(edges) - 1] = edges[:-1]
         slope[number, : len(edges) - 1] = 1 / (edges[1:] - edges[:-1])
     return start, slope
+
+
+def quantiles(ordered: Tensor, count: int) -> Tensor:
+    """So many quantiles (count,) of values (samples,) in ascending order, evenly spread from the first to the last."""
+    place = torch.linspace(0, len(ordered) - 1, count, dtype=torch.float64)
+    low = place.long()
+    return ordered[low].lerp(ordered[(low + 1).clamp(max=len(ordered) - 1)], place - low)
 
 
 class Members(nn.Module):

@@ -1,5 +1,6 @@
 """Anybody's own table: CSV or Parquet files, and the column to predict."""
 
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -108,14 +109,12 @@ class Table(Task):
         self.findings = Findings(notes=table.notes + target.drop_missing(table))
         kinds = [self._kind(table, name) for name in table.names if name != self.target_name]
         features = [kind for kind in kinds if kind.kind != "ignore"]
-        if not features:
-            raise Failure(f"{self._names('train')}: no column is left to predict {self.target_name} from")
+        self._require_columns(features, {kind.name: kind.why for kind in kinds})
         rows = encode(table, columns := [provisional(table, kind) for kind in features])
         targets = target.encode(table)
         parts = self._split(table, rows, targets, target)
         columns, rows, dropped = final_columns(columns, rows, parts["train"])
-        if not columns:
-            raise Failure(f"{self._names('train')}: no column is left to predict {self.target_name} from")
+        self._require_columns(columns, dropped)
         self.classes, self.sample_shape = target.classes, (len(columns),)
         self.table = TableForm(tuple(columns), self.target_name, self.missing)
         self.findings = self.findings.of_columns(kinds, dropped, target)
@@ -149,9 +148,16 @@ class Table(Task):
         flags = {"target": self.target_name, "group_by": self.group_by, "time_by": self.time_by}
         for flag, name in [*flags.items(), *(("columns", name) for name in self.asked)]:
             if name is not None and name not in table.names:
-                near = get_close_matches(name, table.names, n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(table.names)[:300]}"
+                lowered = {known.lower(): known for known in table.names}
+                near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+                hint = f"did you mean {lowered[near[0]]}?" if near else f"there are {', '.join(table.names)[:300]}"
                 raise UsageError(f"--{flag} {name}: there is no such column; {hint}")
+
+    def _require_columns(self, columns: Sequence[Any], dropped: Mapping[str, str]) -> None:
+        """Raise a Failure if no column is left."""
+        if not columns:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())[:300]
+            raise Failure(f"{self._names('train')}: no column is left to predict {self.target_name} from ({reasons})")
 
     def _kind(self, table: TextTable, name: str) -> Kind:
         asked = self.asked.get(name)

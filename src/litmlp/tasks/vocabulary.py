@@ -13,6 +13,7 @@ from litmlp.tasks.kinds import Kind
 
 FEWEST_ROWS = 3  # of a category with an input of its own; rarer ones train the input for unseen ones
 SMALL = 200  # rows, below which each category has its own
+LONGEST = 200  # characters of a category with an input of its own
 MOST_KEPT = 1_000  # categories of a column, the most frequent ones
 
 
@@ -47,7 +48,11 @@ def final_columns(
             dropped[column.name] = "it is empty in all rows that are trained on"
             continue
         if whole.kind == "category":
-            kept = frequent(known.long(), len(column.categories))
+            kept = [
+                index
+                for index in frequent(known.long(), len(whole.categories))
+                if len(whole.categories[index]) <= LONGEST
+            ]
             if not kept:
                 dropped[column.name] = f"text, and none of its values is in {FEWEST_ROWS} rows"
                 continue
