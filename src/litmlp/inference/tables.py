@@ -4,10 +4,12 @@ DuckDB is one library without dependencies that finds out delimiter, quotes and 
 the Pollock benchmark, and reads in a stream. It is imported only where a table's file is read.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 from litmlp.errors import Failure
 from litmlp.inference.sources import files_of, first_line, source_of, sql_name, sql_text
@@ -48,14 +50,15 @@ class TextTable:
         import duckdb  # noqa: PLC0415 (where no table is read it isn't needed)
 
         self.error: type[Exception] = duckdb.Error
-        self.folder = TemporaryDirectory(prefix="litmlp-")
+        folder = Path(mkdtemp(prefix="litmlp-"))
+        finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.connection: DuckDBPyConnection = duckdb.connect(
-            config={"temp_directory": self.folder.name, "autoinstall_known_extensions": False}
+            config={"temp_directory": str(folder), "autoinstall_known_extensions": False}
         )
         self.skip_ragged = skip_ragged
         self.notes: list[str] = []
         self.files = files_of(paths)
-        parts = [source_of(self.connection, path, header, Path(self.folder.name), self.notes) for path in self.files]
+        parts = [source_of(self.connection, path, header, folder, self.notes) for path in self.files]
         self.names = self._names(parts)
         self.missing = ", ".join(sql_text(text) for text in ("", *missing))
         trimmed = ", ".join(f"trim({name}::VARCHAR) AS {name}" for name in map(sql_name, self.names))

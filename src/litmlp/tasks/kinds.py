@@ -116,7 +116,7 @@ def as_asked(table: TextTable, found: Kind, asked: str, known: int) -> Kind:
             f"SELECT {column} FROM t WHERE {date_sql(column, formats[0])} IS NULL AND {column} IS NOT NULL"
         )
     else:
-        raise UsageError(f"{flag}: must be number, category, date, ignore, or the format of dates such as %d.%m.%Y")
+        raise UsageError(f"{flag}: must be number, category, date, ignore, or the format of dates, as %d.%m.%Y")
     if not forms:
         raise UsageError(
             f"{flag}: {str(example[0][0])[:60]!r} is none (and {len(example) - 1:,} more): ignore it, or clean it"
