@@ -69,7 +69,8 @@ def test_quotes_that_come_late_delimiters_within_and_line_breaks(tmp_path: Path)
 def test_several_files_and_parquet_are_one_table(tmp_path: Path):
     (tmp_path / "1.csv").write_text("a,b\n1,x\n")
     (tmp_path / "2.csv").write_text("b;a\ny;2\n")
-    duckdb.sql("SELECT 3 AS a, 'z' AS b").write_parquet(str(tmp_path / "3.parquet"))
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT 3 AS a, 'z' AS b) TO '{tmp_path / '3.parquet'}' (FORMAT parquet)")
     table = TextTable([str(tmp_path / "*.csv"), str(tmp_path / "3.parquet")])
     assert table.load() == 3
     assert table.run("SELECT a, b FROM t") == [("1", "x"), ("2", "y"), ("3", "z")]

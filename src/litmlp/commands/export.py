@@ -4,6 +4,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.commands.extras import require
 from litmlp.errors import Failure, about
 from litmlp.files import regular_file, write_durably, writing
+from litmlp.model.columns import Column
 from litmlp.model.loading import load, weights_sha256
 from litmlp.model.network import Network
 
@@ -72,14 +74,29 @@ def metadata_of(network: Network) -> dict[str, str]:
         "task": spec.task,
         "classes": json.dumps(spec.classes, ensure_ascii=False),
         "sample_shape": json.dumps(list(spec.sample_shape)),
+        "table": json.dumps(None if spec.table is None else asdict(spec.table), ensure_ascii=False),
         "weights_sha256": weights_sha256(network.state_dict()),
     }
 
 
 def plausible_samples(network: Network) -> Tensor:
     """Raw samples (257, *sample_shape) that are spread as the training samples were, to check the file with."""
-    noise = torch.randn(257, *network.spec.sample_shape, generator=torch.Generator().manual_seed(0))
-    return noise * network.std + network.mean
+    generator = torch.Generator().manual_seed(0)
+    table = network.spec.table
+    if table is None:
+        noise = torch.randn(257, *network.spec.sample_shape, generator=generator)
+        return noise * network.std + network.mean
+    places = torch.rand(257, len(table.columns), generator=generator)  # from 0 to 1
+    low, high = torch.tensor([value_range(column) for column in table.columns]).T  # (columns,), (columns,)
+    rows = low + places * (high - low)
+    categories = torch.tensor([column.kind == "category" for column in table.columns])
+    rows = torch.where(categories, rows.floor(), rows)
+    return rows.masked_fill(torch.rand(rows.shape, generator=generator) < 0.1, torch.nan)
+
+
+def value_range(column: Column) -> tuple[float, float]:
+    """The smallest and the largest number of a column, categories' with one for those never seen."""
+    return (0.0, len(column.categories) + 0.99) if column.kind == "category" else (column.low, column.high)
 
 
 def largest_difference(network: Network, samples: Tensor, answer: Callable[[Tensor], Tensor]) -> float:

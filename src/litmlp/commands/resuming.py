@@ -31,6 +31,7 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
     if path is None:
         return None, {}
     found, expected = (flat(parameters) for parameters in (content["hyper_parameters"], dict(model.hparams)))
+    check_columns(found.get("table"), expected.get("table"), path)
     for name, value in found.items():
         if value != expected.get(name):
             raise Failure(
@@ -49,6 +50,16 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
             f" {trainer.world_size}; choose --devices accordingly"
         )
     return path, content
+
+
+def check_columns(found: dict[str, Any] | None, expected: dict[str, Any] | None, path: Path) -> None:
+    """Raise a Failure if the columns of a table aren't those that a checkpoint was made with."""
+    if found is None or expected is None or found == expected:
+        return
+    before, now = ({column["name"]: column for column in table["columns"]} for table in (found, expected))
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    what = f"the column {changed[0]} isn't" if changed else "the target or what counts as missing isn't"
+    raise Failure(f"{path} was made with other data: {what} what it was then")
 
 
 def flat(parameters: dict[str, Any]) -> dict[str, Any]:

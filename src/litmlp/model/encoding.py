@@ -72,6 +72,8 @@ def quantiles(ordered: Tensor, count: int) -> Tensor:
 class Members(nn.Module):
     """Copies each sample once for each member of the ensemble, scaled feature by feature by the member's own weights.
 
+    These are 1 or -1 at random in the beginning.
+
     Source: TabM-mini, Gorishniy, Kotelnikov and Babenko, "TabM: Advancing Tabular Deep Learning with
     Parameter-Efficient Ensembling", 2024, arXiv:2410.24210.
 
@@ -82,7 +84,7 @@ class Members(nn.Module):
 
     def __init__(self, members: int, width: int) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.randn(members, width))
+        self.scale = nn.Parameter(torch.randint(0, 2, (members, width)) * 2.0 - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """The members' inputs (batch · members, width) of samples (batch, width)."""
