@@ -7,6 +7,7 @@ from litmlp.inference.encode import date_sql, number_sql
 from litmlp.inference.sources import sql_name, sql_text
 from litmlp.inference.tables import TextTable
 
+MANY = 10_000  # different values, of which an approximation is enough
 MOST_CATEGORIES = 100_000  # different values of a column, which are looked at to choose among
 FEW = 20  # different whole numbers that may be classes
 SAMPLE = 200  # values that are tried before all are
@@ -59,8 +60,10 @@ def kind_of(table: TextTable, name: str, asked: str | None = None, target: bool 
     number = number_sql(column, "")
     rows, known, numbers, zeros, whole, distinct = table.run(
         f"SELECT count(*), count({column}), count({number}), count(CASE WHEN {column} SIMILAR TO '[+-]?0[0-9].*' THEN 1"
-        f" END), count(CASE WHEN {number} = floor({number}) THEN 1 END), count(DISTINCT {column}) FROM t"
+        f" END), count(CASE WHEN {number} = floor({number}) THEN 1 END), approx_count_distinct({column}) FROM t"
     )[0]
+    if not MANY < distinct < 0.8 * known:  # an approximation says enough of those in between
+        distinct = table.run(f"SELECT count(DISTINCT {column}) FROM t")[0][0]
     found = Kind(name, "ignore", "", "it is empty", distinct, whole == known)
     if known == 0:
         return found
@@ -72,7 +75,8 @@ def kind_of(table: TextTable, name: str, asked: str | None = None, target: bool 
         if found.whole and distinct == known and known > FEW and is_id(name) and not target:
             found = found._replace(why="all its whole numbers differ, and it is named like an id")
         else:
-            found = found._replace(kind="number", why=f"numbers, {distinct:,} different")
+            about = "about " if MANY < distinct < 0.8 * known else ""
+            found = found._replace(kind="number", why=f"numbers, {about}{distinct:,} different")
     else:
         what = "numbers with leading zeros" if numbers == known else "text"
         found = kind_of_text(table, found, known, what, target)

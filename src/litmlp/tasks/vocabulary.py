@@ -60,9 +60,8 @@ def final_columns(
             column = replace(column, categories=categories, typical=sorted(kept).index(kept[0]))
             rows[:, place] = translated(rows[:, place], whole.categories, column.categories)
         else:
-            ordered = known.sort().values
-            low, typical, high = (float(ordered[i]) for i in (0, (len(ordered) - 1) // 2, -1))
-            column = replace(column, low=low, high=high, typical=typical)
+            low, high = (float(value) for value in known.aminmax())
+            column = replace(column, low=low, high=high, typical=float(known.median()))
         final.append(column)
         places.append(place)
     return final, rows[:, places] if len(places) < len(columns) else rows, dropped
