@@ -19,6 +19,7 @@ from litmlp.inference.rows import rows_from
 from litmlp.model.columns import Column, TableForm
 from litmlp.model.loading import weights_sha256
 from litmlp.randomness import generator
+from litmlp.settings.command_line import read_command
 from litmlp.tasks.splits import split_in_time, split_rows
 from litmlp.tasks.table import Table, batch_size_for, row_hashes
 from tests.conftest import Fit, script
@@ -203,6 +204,16 @@ def test_labels_that_end_in_a_full_stop_are_those_without(tmp_path: Path):
 @pytest.mark.parametrize(("rows", "size"), [(1, 16), (849, 16), (1600, 32), (13_209, 256), (10**9, 4096)])
 def test_an_epoch_has_about_50_steps(rows: int, size: int):
     assert batch_size_for(rows) == size
+
+
+@pytest.mark.parametrize(("rows", "batch_size", "epochs"), [(100, 16, 60), (50_000, 512, 25), (2_000_000, 4096, 10)])
+def test_batch_size_and_epochs_depend_on_the_rows(tmp_path: Path, rows: int, batch_size: int, epochs: int):
+    (tmp_path / "table.csv").write_text("x,y\n" + "1,0\n" * rows)
+    settings = read_command(["--task", "table", "--data", str(tmp_path / "*.csv"), "--target", "y"]).settings
+    assert (settings.batch_size, settings.max_epochs) == (batch_size, epochs)
+    flags = ["--batch_size=7", "--max_epochs=3"]
+    settings = read_command(["--task", "table", "--data", str(tmp_path / "*.csv"), "--target", "y", *flags]).settings
+    assert (settings.batch_size, settings.max_epochs) == (7, 3)
 
 
 def flags_for(path: Path, target: str = "price") -> list[str]:

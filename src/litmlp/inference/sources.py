@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BLOCK = 2**20  # bytes
+BYTES_OF_PACKED_ROWS = 30  # each, as a guess
 DELIMITERS = ",;\t|"
 LONGEST_LINE = 64_000_000  # bytes
 PACKED = (".gz", ".zst")
@@ -138,6 +139,21 @@ def files_of(patterns: Sequence[str]) -> list[Path]:
             raise UsageError(f"{pattern}: there is no such file")
         files += map(Path, found)
     return files
+
+
+def about_how_many_rows(patterns: Sequence[str]) -> int:
+    """About how many rows there are in files, or patterns of them, by their sizes; 0 if there is none."""
+    rows = 0
+    for pattern in patterns:
+        for name in glob(pattern, recursive=True) if has_magic(pattern) else [pattern]:  # noqa: PTH207
+            if not os.path.isfile(name):  # noqa: PTH113
+                continue
+            size = Path(name).stat().st_size
+            with Path(name).open("rb") as file:
+                start = file.read(BLOCK)
+            packed = Path(name).suffix.lower() in (*PACKED, *PARQUET)
+            rows += size // BYTES_OF_PACKED_ROWS if packed else size * start.count(b"\n") // max(1, len(start))
+    return rows
 
 
 def encoding_of(path: Path) -> str:

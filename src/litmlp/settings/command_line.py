@@ -79,6 +79,10 @@ def read_command(argv: list[str]) -> Command:
         task = find_task(reference)
     parser = make_parser(reference, task, first.accelerator)
     parsed = parse(parser, argv)
+    recommended = task.recommended_for(arguments_of(task, parsed))
+    if recommended != task.recommended:
+        parser = make_parser(reference, task, first.accelerator, recommended)
+        parsed = parse(parser, argv)
     for name in ("config", "run", "resume"):
         parsed.pop(name, None)
     parsed.task = reference

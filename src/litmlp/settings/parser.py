@@ -23,7 +23,9 @@ THREADS = (
 DEFAULTS = {"max_epochs": 20, "num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
 
 
-def make_parser(reference: str, task: type[Task], accelerator: str | None = None) -> jsonargparse.ArgumentParser:
+def make_parser(
+    reference: str, task: type[Task], accelerator: str | None = None, recommended: dict[str, Any] | None = None
+) -> jsonargparse.ArgumentParser:
     """The parser, with the task's recommended settings as defaults.
 
     Of these, bf16-mixed is left out where the machine isn't known to be faster with it.
@@ -32,8 +34,9 @@ def make_parser(reference: str, task: type[Task], accelerator: str | None = None
         reference: what ``--task`` says.
         task: the class that it means.
         accelerator: what ``--accelerator`` says.
+        recommended: the settings that the task recommends for its data; those of the class by default.
     """
-    recommended = dict(task.recommended)
+    recommended = dict(task.recommended if recommended is None else recommended)
     if recommended.get("precision") == "bf16-mixed" and not has_fast_bfloat16(accelerator):
         del recommended["precision"]
     parser = jsonargparse.ArgumentParser(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.encode import encode
-from litmlp.inference.sources import sql_name
+from litmlp.inference.sources import about_how_many_rows, sql_name
 from litmlp.inference.tables import TextTable
 from litmlp.model.columns import TableForm
 from litmlp.model.spec import Kind as SampleKind
@@ -25,6 +25,8 @@ from litmlp.tasks.vocabulary import final_columns, provisional
 MISSING = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "?")
 TEST_FRACTION = VALIDATION_FRACTION = 0.2  # of all rows, and of those that aren't tested on
 STEPS_AN_EPOCH = 50  # that the batch size is chosen for
+ROWS_IN_ALL = 800_000  # that the epochs are chosen for: minutes on two cores
+FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
 SMALLEST_BATCH, LARGEST_BATCH = 16, 4096
 ROW_HASH = 0x9E3779B97F4A7C15  # odd: 2^64 divided by the golden ratio, as in Knuth's multiplicative hashing
 
@@ -75,16 +77,15 @@ class Table(Task):
         missing: list[str] = list(MISSING),  # noqa: B006 (shown in --help, and never changed)
         group_by: str | None = None,
         time_by: str | None = None,
-        batch_size: int | None = None,
+        batch_size: int = 256,
         seed: int = 0,
         data_dir: str = "data",
     ) -> None:
-        super().__init__(batch_size or 1, seed, data_dir)
+        super().__init__(batch_size, seed, data_dir)
         if not data:
             raise UsageError("--task table: name the files to learn from, as --data houses.csv")
         if not target:
             raise UsageError("--task table: name the column to predict, as --target price")
-        self.asked_batch_size = batch_size
         self.paths = {"train": as_list(data), "val": as_list(validation_data), "test": as_list(test_data)}
         self.target_name = target
         self.asked = dict(columns or {})
@@ -125,8 +126,17 @@ class Table(Task):
                 self._keep(name, *self._read(name, target))
         train, classes = self.splits["train"], self.classes
         self.findings = self.findings.with_lines(hints(columns, *train, classes), mark_to_beat(self.spec, self.splits))
-        if self.asked_batch_size is None:
-            self.batch_size = batch_size_for(len(train[0]))
+
+    @classmethod
+    def recommended_for(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The recommended settings: the fewer rows there are, the more epochs, of about 50 steps each."""
+        rows = about_how_many_rows(as_list(arguments["data"]))
+        for name, fraction in (("test_data", TEST_FRACTION), ("validation_data", VALIDATION_FRACTION)):
+            rows -= 0 if arguments[name] else int(fraction * rows)
+        if not rows:
+            return cls.recommended
+        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, ROWS_IN_ALL // rows))
+        return {**cls.recommended, "batch_size": batch_size_for(rows), "max_epochs": epochs}
 
     def split(self, name: str) -> tuple[Tensor, Tensor]:
         """Rows and targets of ``train``, ``val`` or ``test``; a row is (columns,), see ``RowEncoder``."""

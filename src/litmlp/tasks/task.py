@@ -1,7 +1,7 @@
 """The contract between a task and everything else."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -88,6 +88,11 @@ class Task(LightningDataModule):
     def description(self) -> list[str]:
         """Lines to show before the training. None by default."""
         return []
+
+    @classmethod
+    def recommended_for(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The recommended settings for the data that the constructor's arguments name: ``recommended`` by default."""
+        return cls.recommended
 
     @classmethod
     def task_name(cls) -> str:
