@@ -206,7 +206,7 @@ def test_an_epoch_has_about_50_steps(rows: int, size: int):
     assert batch_size_for(rows) == size
 
 
-@pytest.mark.parametrize(("rows", "batch_size", "epochs"), [(100, 16, 60), (50_000, 512, 25), (2_000_000, 4096, 10)])
+@pytest.mark.parametrize(("rows", "batch_size", "epochs"), [(100, 16, 60), (50_000, 512, 24), (2_000_000, 4096, 10)])
 def test_batch_size_and_epochs_depend_on_the_rows(tmp_path: Path, rows: int, batch_size: int, epochs: int):
     (tmp_path / "table.csv").write_text("x,y\n" + "1,0\n" * rows)
     settings = read_command(["--task", "table", "--data", str(tmp_path / "*.csv"), "--target", "y"]).settings
