@@ -201,12 +201,12 @@ def test_labels_that_end_in_a_full_stop_are_those_without(tmp_path: Path):
     assert task.description()[0] == f"{tmp_path / 'test.csv'}: the full stop after labels is left out"
 
 
-@pytest.mark.parametrize(("rows", "size"), [(1, 16), (849, 16), (1600, 32), (13_209, 256), (10**9, 4096)])
-def test_an_epoch_has_about_50_steps(rows: int, size: int):
+@pytest.mark.parametrize(("rows", "size"), [(1, 16), (3199, 16), (3200, 32), (13_209, 128), (10**9, 4096)])
+def test_an_epoch_has_about_100_steps(rows: int, size: int):
     assert batch_size_for(rows) == size
 
 
-@pytest.mark.parametrize(("rows", "batch_size", "epochs"), [(100, 16, 60), (50_000, 512, 24), (2_000_000, 4096, 10)])
+@pytest.mark.parametrize(("rows", "batch_size", "epochs"), [(100, 16, 60), (50_000, 256, 24), (2_000_000, 4096, 10)])
 def test_batch_size_and_epochs_depend_on_the_rows(tmp_path: Path, rows: int, batch_size: int, epochs: int):
     (tmp_path / "table.csv").write_text("x,y\n" + "1,0\n" * rows)
     settings = read_command(["--task", "table", "--data", str(tmp_path / "*.csv"), "--target", "y"]).settings

@@ -86,7 +86,8 @@ def in_utf8(path: Path, folder: Path, notes: list[str]) -> Path:
     if encoding == "utf-8":
         return path
     notes.append(f"{path} is read as {encoding}")
-    copy = folder / f"{len(notes)}-{path.name}"
+    copy = folder / str(len(notes)) / path.name
+    copy.parent.mkdir()
     with (
         path.open(encoding=encoding, errors="replace", newline="") as source,
         copy.open("w", encoding="utf-8", newline="") as target,
@@ -206,4 +207,6 @@ def sql_name(name: str) -> str:
 def first_line(error: Exception) -> str:
     """The first line of DuckDB's message, without what it begins with."""
     text = str(error).strip().splitlines()[0]
+    if "sniffing" in text:
+        return "its delimiter and quotes can't be found out"
     return text.partition("Error: ")[2][:300] or text[:300]

@@ -136,5 +136,6 @@ class TextTable:
             own = [(line, message) for name, line, message in found if name == file]
             others = ", ".join(str(line) for line, _ in own[1 : 1 + LINES_NAMED])
             more = f"; so are lines {others}{', …' if len(own) > 1 + LINES_NAMED else ''}" if others else ""
-            problems[file] = f"line {own[0][0]} is broken: {own[0][1].splitlines()[0][:200]}{more}"
+            shown = next((str(path) for path in self.files if path.name == Path(file).name), file)  # of a copy in UTF-8
+            problems[shown] = f"line {own[0][0]} is broken: {own[0][1].splitlines()[0][:200]}{more}"
         return problems

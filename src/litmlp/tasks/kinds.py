@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from litmlp.errors import UsageError
 from litmlp.inference.encode import date_sql, number_sql
-from litmlp.inference.sources import sql_name, sql_text
+from litmlp.inference.sources import first_line, sql_name, sql_text
 from litmlp.inference.tables import TextTable
 
 MANY = 10_000  # different values, of which an approximation is enough
@@ -115,6 +115,7 @@ def as_asked(table: TextTable, found: Kind, asked: str, known: int) -> Kind:
         example = table.run(f"SELECT {column} FROM t WHERE {column} IS NOT NULL AND {number_sql(column, '')} IS NULL")
     elif asked == "date" or "%" in asked:
         formats = [asked] if "%" in asked else [day + time for day in DAYS for time in TIMES]
+        check_format(table, asked, flag)
         forms = [form for form in formats if fits(table, column, date_sql(column, form), known)]
         example = table.run(
             f"SELECT {column} FROM t WHERE {date_sql(column, formats[0])} IS NULL AND {column} IS NOT NULL"
@@ -126,6 +127,15 @@ def as_asked(table: TextTable, found: Kind, asked: str, known: int) -> Kind:
             f"{flag}: {str(example[0][0])[:60]!r} is none (and {len(example) - 1:,} more): ignore it, or clean it"
         )
     return found._replace(kind="number" if asked == "number" else "date", form=forms[0], why="as asked")
+
+
+def check_format(table: TextTable, form: str, flag: str) -> None:
+    """Raise a UsageError if dates can't have the format, where it is one."""
+    if "%" in form:
+        try:
+            table.connection.execute(f"SELECT strftime(TIMESTAMP '2000-02-03', {sql_text(form)})")
+        except table.error as error:
+            raise UsageError(f"{flag}: is no format of dates ({first_line(error)})") from None
 
 
 def form_of(table: TextTable, column: str, known: int) -> str | None:

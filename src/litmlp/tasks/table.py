@@ -24,7 +24,7 @@ from litmlp.tasks.vocabulary import final_columns, provisional
 
 MISSING = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "?")
 TEST_FRACTION = VALIDATION_FRACTION = 0.2  # of all rows, and of those that aren't tested on
-STEPS_AN_EPOCH = 50  # that the batch size is chosen for
+STEPS_AN_EPOCH = 100  # that the batch size is chosen for
 ROWS_IN_ALL = 800_000  # that the epochs are chosen for: minutes on two cores
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
 SMALLEST_BATCH, LARGEST_BATCH = 16, 4096
@@ -48,7 +48,7 @@ class Table(Task):
         missing: texts that stand for a missing value, besides empty ones.
         group_by: a column whose rows of one value stay together in a split, such as a patient. It is no input.
         time_by: a column that orders the rows in time: the latest are tested on, those before them validated on.
-        batch_size: rows in a training step, on each process; by default such that an epoch has about 50 steps.
+        batch_size: rows in a training step, on each process; by default such that an epoch has about 100 steps.
         seed: of everything random: the split, initial weights, order of the rows, dropout.
         data_dir: not looked at.
 
@@ -61,10 +61,13 @@ class Table(Task):
         "hidden": [384, 384],
         "bins": 48,
         "members": 8,
+        "dropout": 0.1,
         "optimizer": "adamw",
         "lr": 2e-3,
+        "weight_decay": 0.1,
         "schedule": "cosine",
         "max_epochs": 60,
+        "precision": "bf16-mixed",
     }
 
     def __init__(
@@ -129,7 +132,7 @@ class Table(Task):
 
     @classmethod
     def recommended_for(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The recommended settings: the fewer rows there are, the more epochs, of about 50 steps each."""
+        """The recommended settings: the fewer rows there are, the more epochs, of about 100 steps each."""
         rows = about_how_many_rows(as_list(arguments["data"]))
         for name, fraction in (("test_data", TEST_FRACTION), ("validation_data", VALIDATION_FRACTION)):
             rows -= 0 if arguments[name] else int(fraction * rows)
@@ -235,7 +238,7 @@ def as_list(value: list[str] | str | None) -> list[str]:
 
 
 def batch_size_for(rows: int) -> int:
-    """A power of two with which an epoch has about 50 steps."""
+    """A power of two with which an epoch has about 100 steps."""
     wanted = max(1, rows // STEPS_AN_EPOCH)
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, 1 << wanted.bit_length() - 1))
 
