@@ -21,6 +21,7 @@ from litmlp.tasks.task import Task
 from litmlp.training.augment import Augment, Magnitudes
 from litmlp.training.metrics import EpochMetrics, metrics_for
 from litmlp.training.optimizers import Optimizer, Schedule, allow_clipping, make_optimizer, make_scheduler
+from litmlp.training.report import report
 from litmlp.training.speed import set_attribute
 
 
@@ -166,26 +167,15 @@ class MLP(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Report the epoch's metrics."""
-        self._report("train", self.train_metrics)
+        report(self, "train", self.train_metrics)
 
     def on_validation_epoch_end(self) -> None:
         """Report the validation's metrics."""
-        self._report("val", self.val_metrics)
+        report(self, "val", self.val_metrics)
 
     def on_test_epoch_end(self) -> None:
         """Report the test's metrics."""
-        self._report("test", self.test_metrics)
-
-    def _report(self, stage: str, metrics: EpochMetrics) -> None:
-        values = {f"{stage}/{name}": value for name, value in metrics.compute_and_reset().items()}
-        self.log_dict(values, prog_bar=True, logger=False, sync_dist=self.trainer.world_size > 1)
-        if stage != "test" and not self.trainer.sanity_checking:  # the test's are logged when the run is complete
-            numbers = {name: float(value) for name, value in values.items()}
-            # Named, since Lightning's is off by one after a resume; while gradients accumulate the step ahead, so that
-            # what is logged after a resume point has a step that a resume purges.
-            step = self.trainer.global_step - (0 if self.is_accumulating else 1)
-            for logger in self.trainer.loggers:
-                logger.log_metrics(numbers, step=step)
+        report(self, "test", self.test_metrics)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and the schedule over the steps that the Trainer is going to make."""
