@@ -20,8 +20,9 @@ from litmlp.model.columns import Column, TableForm
 from litmlp.model.loading import weights_sha256
 from litmlp.randomness import generator
 from litmlp.settings.command_line import read_command
-from litmlp.tasks.splits import split_in_time, split_rows
-from litmlp.tasks.table import Table, batch_size_for, row_hashes
+from litmlp.tasks.splits import row_hashes, split_in_time, split_rows
+from litmlp.tasks.table import Table
+from litmlp.tasks.table_schedule import batch_size_for
 from tests.conftest import Fit, script
 from tests.test_resume import break_off, differences, points_everywhere
 

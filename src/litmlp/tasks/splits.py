@@ -9,6 +9,8 @@ from torch import Tensor
 from litmlp.errors import Failure
 from litmlp.randomness import SPLIT, generator
 
+ROW_HASH = 0x9E3779B97F4A7C15  # odd: 2^64 divided by the golden ratio, as in Knuth's multiplicative hashing
+
 
 def split_rows(groups: Tensor, strata: Tensor, fraction: float, seed: int, draw: int) -> tuple[Tensor, Tensor]:
     """Split rows so that all of a group are on one side, and each stratum is on both sides in the same proportion.
@@ -58,3 +60,13 @@ def require_rows(name: str, rows: int, source: str) -> None:
     """Raise a Failure if a split is empty."""
     if rows == 0:
         raise Failure(f"{source}: no row is left to {name}; give more rows, or files of their own for each split")
+
+
+def row_hashes(rows: Tensor) -> Tensor:
+    """A number (rows,) for each row (rows, columns), the same for rows that are the same."""
+    bits = rows.contiguous().numpy().view(numpy.uint32).astype(numpy.uint64)
+    hashed = numpy.zeros(len(bits), dtype=numpy.uint64)
+    for column in bits.T:
+        hashed = (hashed ^ column) * numpy.uint64(ROW_HASH)
+        hashed ^= hashed >> numpy.uint64(29)
+    return torch.from_numpy(hashed.view(numpy.int64))

@@ -17,18 +17,14 @@ from litmlp.model.spec import Kind as SampleKind
 from litmlp.tasks.contract import check_loaded
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
 from litmlp.tasks.kinds import Kind, kind_of
-from litmlp.tasks.splits import require_rows, split_in_time, split_rows
+from litmlp.tasks.splits import require_rows, row_hashes, split_in_time, split_rows
+from litmlp.tasks.table_schedule import schedule_for
 from litmlp.tasks.target import Target, target_of
 from litmlp.tasks.task import Task
 from litmlp.tasks.vocabulary import final_columns, provisional
 
 MISSING = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "?")
 TEST_FRACTION = VALIDATION_FRACTION = 0.2  # of all rows, and of those that aren't tested on
-STEPS_AN_EPOCH = 100  # that the batch size is chosen for
-ROWS_IN_ALL = 800_000  # that the epochs are chosen for: minutes on two cores
-FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
-SMALLEST_BATCH, LARGEST_BATCH = 16, 4096
-ROW_HASH = 0x9E3779B97F4A7C15  # odd: 2^64 divided by the golden ratio, as in Knuth's multiplicative hashing
 
 
 class Table(Task):
@@ -136,10 +132,7 @@ class Table(Task):
         rows = about_how_many_rows(as_list(arguments["data"]))
         for name, fraction in (("test_data", TEST_FRACTION), ("validation_data", VALIDATION_FRACTION)):
             rows -= 0 if arguments[name] else int(fraction * rows)
-        if not rows:
-            return cls.recommended
-        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, ROWS_IN_ALL // rows))
-        return {**cls.recommended, "batch_size": batch_size_for(rows), "max_epochs": epochs}
+        return {**cls.recommended, **schedule_for(rows)} if rows else cls.recommended
 
     def split(self, name: str) -> tuple[Tensor, Tensor]:
         """Rows and targets of ``train``, ``val`` or ``test``; a row is (columns,), see ``RowEncoder``."""
@@ -235,19 +228,3 @@ class Table(Task):
 def as_list(value: list[str] | str | None) -> list[str]:
     """A flag's value that may be a list, one item or nothing, as a list."""
     return [value] if isinstance(value, str) else list(value or ())
-
-
-def batch_size_for(rows: int) -> int:
-    """A power of two with which an epoch has about 100 steps."""
-    wanted = max(1, rows // STEPS_AN_EPOCH)
-    return min(LARGEST_BATCH, max(SMALLEST_BATCH, 1 << wanted.bit_length() - 1))
-
-
-def row_hashes(rows: Tensor) -> Tensor:
-    """A number (rows,) for each row (rows, columns), the same for rows that are the same."""
-    bits = rows.contiguous().numpy().view(numpy.uint32).astype(numpy.uint64)
-    hashed = numpy.zeros(len(bits), dtype=numpy.uint64)
-    for column in bits.T:
-        hashed = (hashed ^ column) * numpy.uint64(ROW_HASH)
-        hashed ^= hashed >> numpy.uint64(29)
-    return torch.from_numpy(hashed.view(numpy.int64))
