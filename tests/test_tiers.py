@@ -21,7 +21,7 @@ TIERS = {
     "model": {"base"},
     "inference": {"base", "model"},
     "server": {"base", "model", "inference"},
-    "tasks": {"base", "model"},
+    "tasks": {"base", "model", "inference"},
     "training": {"base", "model", "tasks"},
     "settings": {"base", "model", "tasks", "training"},
     "studies": {"base", "model", "tasks", "training", "settings"},

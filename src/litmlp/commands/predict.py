@@ -13,8 +13,7 @@ from torch import Tensor
 
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.errors import Failure, UsageError
-from litmlp.files import read_regular
-from litmlp.inference.images import sample_from_image
+from litmlp.inference.images import read_image_file, sample_from_image
 from litmlp.inference.predictions import outputs_of, predictions_from
 from litmlp.inference.samples import sample_from_text
 from litmlp.model.loading import load
@@ -22,7 +21,6 @@ from litmlp.model.network import Network
 from litmlp.model.spec import Spec
 
 CHUNK = 256  # inputs that are answered together
-LARGEST_IMAGE = 200_000_000  # bytes of a file: the largest image that is unpacked has no more without compression
 
 Answer = dict[str, Any]
 
@@ -108,11 +106,7 @@ def read_sample(spec: Spec, name: str) -> Tensor:
     """
     if len(spec.sample_shape) != 3:
         return sample_from_text(spec, name)
-    try:
-        content = read_regular(Path(name), LARGEST_IMAGE)
-    except OSError as error:
-        raise Failure(f"can't be read ({error.strerror})") from None
-    return sample_from_image(spec, content)
+    return sample_from_image(spec, read_image_file(Path(name)))
 
 
 def write(form: str, answers: Iterator[Answer], width: int) -> None:

@@ -23,6 +23,7 @@ REFERENCES = {
     "mnist": "litmlp.tasks.mnist:MNIST",
     "fashion_mnist": "litmlp.tasks.mnist:FashionMNIST",
     "kmnist": "litmlp.tasks.mnist:KMNIST",
+    "image_folder": "litmlp.tasks.image_folder:ImageFolder",
 }
 
 

@@ -13,13 +13,20 @@ from litmlp.training.mlp import MLP
 
 
 def announce(trainer: Trainer, task: Task, model: MLP, threads: int) -> None:
-    """Print a line each for the device and precision, the threads, the samples and the parameters."""
+    """Print a line each for the device and precision, the threads, the samples and the parameters.
+
+    After the samples' line come those of the task's description.
+    """
     processes = f"{trainer.world_size} × " if trainer.world_size > 1 else ""
     training, validation = (len(task.split(name)[0]) for name in ("train", "val"))
     validated = f"{validation:,} to validate on" if task.validation_samples else "the same to validate on"
+    test = task.splits.get("test")
+    tested = "those of the test are read at the end" if test is None else f"{len(test[0]):,} to test on"
     print(f"device           {processes}{device_name(trainer.strategy.root_device)}, precision {trainer.precision}")
     print(f"threads          {threads}{' in each process' if processes else ''}")
-    print(f"samples          {training:,} to train on, {validated}; those of the test are read at the end")
+    print(f"samples          {training:,} to train on, {validated}; {tested}")
+    for line in task.description():
+        print(line)
     print(f"parameters       {sum(parameter.numel() for parameter in model.parameters()):,}", flush=True)
 
 
