@@ -15,7 +15,7 @@ import PIL
 import torch
 
 from litmlp.files import write_durably
-from litmlp.tasks.image_conversion import Colour, Converted, convert
+from litmlp.tasks.image_conversion import Colour, Converted
 from litmlp.tasks.image_files import Listing
 from litmlp.tasks.notes import note
 
@@ -23,28 +23,46 @@ FORMAT = 1  # raised with every change of what is in the file, or of how images 
 DIGEST = 64  # characters of a SHA-256
 
 
-def converted_images(listing: Listing, size: int, colour: Colour, data_dir: Path) -> Converted:
-    """The images, from the file if it is up to date; otherwise converted and, if that is possible, kept in it."""
-    path = cache_path(listing.root, size, colour, data_dir)
-    fingerprint = fingerprint_of(listing, size, colour)
-    found = read_cache(path, fingerprint)
-    if found is not None:
-        return found
-    converted = convert(listing, size, colour)
-    if len(converted.samples):
+class Cache:
+    """The file for a folder's images in one form. There is one for each form, whatever becomes of the images.
+
+    Args:
+        listing: the folder's files.
+        size: rows and columns of a sample.
+        colour: the flag's value.
+        data_dir: the folder that it lies below.
+    """
+
+    def __init__(self, listing: Listing, size: int, colour: Colour, data_dir: Path) -> None:
+        form = hashlib.sha256(os.fsencode(f"{listing.root.resolve()}\0{size}\0{colour}"))
+        self.path = data_dir / "image_folder" / f"{form.hexdigest()[:16]}.images"
+        self.fingerprint = fingerprint_of(listing, size, colour)
+
+    def read(self) -> Converted | None:
+        """The images; None if they aren't there, are damaged, or were made of other files."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(path, lambda temporary: write_cache(temporary, fingerprint, converted))
+            with self.path.open("rb") as file:
+                digest = file.read(DIGEST)
+                if hashlib.file_digest(file, "sha256").hexdigest().encode() != digest:
+                    return None
+                file.seek(DIGEST)
+                header: dict[str, Any] = json.loads(file.readline())
+                if header["fingerprint"] != self.fingerprint:
+                    return None
+                samples = numpy.fromfile(file, numpy.uint8).reshape(header["shape"])
+        except OSError:
+            return None
+        places, groups, pixels = (torch.tensor(header[name]) for name in ("places", "groups", "pixels"))
+        return Converted(torch.from_numpy(samples), places, groups, pixels, dict(header["refused"]))
+
+    def write(self, converted: Converted) -> None:
+        """Keep the images; where that can't be done, say so."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_durably(self.path, lambda temporary: write_images(temporary, self.fingerprint, converted))
         except OSError as error:
-            reason = error.strerror or error
-            note(f"can't keep the converted images in {path.parent} ({reason}): each start converts them again")
-    return converted
-
-
-def cache_path(root: Path, size: int, colour: Colour, data_dir: Path) -> Path:
-    """The file for a folder's images in one form: there is one for each, whatever becomes of the images."""
-    form = os.fsencode(f"{root.resolve()}\0{size}\0{colour}")
-    return data_dir / "image_folder" / f"{hashlib.sha256(form).hexdigest()[:16]}.images"
+            place, reason = self.path.parent, error.strerror or error
+            note(f"can't keep the converted images in {place} ({reason}): each start converts them again")
 
 
 def fingerprint_of(listing: Listing, size: int, colour: Colour) -> str:
@@ -55,7 +73,7 @@ def fingerprint_of(listing: Listing, size: int, colour: Colour) -> str:
     return digest.hexdigest()
 
 
-def write_cache(path: Path, fingerprint: str, converted: Converted) -> None:
+def write_images(path: Path, fingerprint: str, converted: Converted) -> None:
     """Write the file."""
     header = {
         "fingerprint": fingerprint,
@@ -71,21 +89,3 @@ def write_cache(path: Path, fingerprint: str, converted: Converted) -> None:
     with path.open("wb") as file:
         file.write(digest.hexdigest().encode() + line)
         file.write(samples)
-
-
-def read_cache(path: Path, fingerprint: str) -> Converted | None:
-    """The images of a file; None if there is none, or it is damaged or of another fingerprint."""
-    try:
-        with path.open("rb") as file:
-            digest = file.read(DIGEST)
-            if hashlib.file_digest(file, "sha256").hexdigest().encode() != digest:
-                return None
-            file.seek(DIGEST)
-            header: dict[str, Any] = json.loads(file.readline())
-            if header["fingerprint"] != fingerprint:
-                return None
-            samples = numpy.fromfile(file, numpy.uint8).reshape(header["shape"])
-    except OSError:
-        return None
-    places, groups, pixels = (torch.tensor(header[name]) for name in ("places", "groups", "pixels"))
-    return Converted(torch.from_numpy(samples), places, groups, pixels, dict(header["refused"]))

@@ -10,8 +10,8 @@ from litmlp.errors import Failure, UsageError, one_line
 from litmlp.memory import machine_memory
 from litmlp.model.spec import ImageForm, Spec
 from litmlp.ranges import check_ranges
-from litmlp.tasks.image_cache import converted_images
-from litmlp.tasks.image_conversion import CHANNELS, FORM, Colour, check_memory
+from litmlp.tasks.image_cache import Cache
+from litmlp.tasks.image_conversion import CHANNELS, FORM, Colour, check_memory, convert
 from litmlp.tasks.image_files import list_images
 from litmlp.tasks.image_findings import check_images, description_of, notes_about
 from litmlp.tasks.image_split import split_by_folders
@@ -45,7 +45,7 @@ class ImageFolder(Task):
     recommended: ClassVar[dict[str, Any]] = {
         "hidden": [512, 256],
         "dropout": 0.2,
-        "lr": 1e-3,
+        "lr": 5e-4,
         "schedule": "one_cycle",
         "batch_size": 64,
         "max_epochs": 20,
@@ -83,13 +83,17 @@ class ImageFolder(Task):
             return
         listing = list_images(Path(self.data))
         check_memory(len(listing.files), self.image_size, self.colour, machine_memory())
-        converted = converted_images(listing, self.image_size, self.colour, Path(self.data_dir))
+        cache = Cache(listing, self.image_size, self.colour, Path(self.data_dir))
+        kept = cache.read()
+        converted = convert(listing, self.image_size, self.colour) if kept is None else kept
         check_images(listing, converted)
         files = [listing.files[place] for place in converted.places.tolist()]  # of the samples
         targets = torch.tensor([file.label for file in files])  # (n,)
         sides = split_by_folders([file.side for file in files], targets, converted.groups, self.seed)
         if not all(len(chosen) for chosen in sides.values()):
             raise Failure(f"{listing.sides['train']}: {TOO_FEW}")
+        if kept is None:
+            cache.write(converted)
         self.classes = listing.classes
         self.sample_shape = tuple(converted.samples.shape[1:])
         self.splits = {side: (converted.samples[chosen], targets[chosen]) for side, chosen in sides.items()}
