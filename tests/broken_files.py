@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from litmlp.model.checkpoint import FORMAT
 
@@ -146,6 +147,64 @@ class Prepare:
     def damaged_archive(self) -> None:
         RAW.mkdir(parents=True)
         (RAW / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b not gzip")
+
+    def photos(self) -> None:
+        self._photos("photos", cat=3, dog=3)
+
+    def photos_without_classes(self) -> None:
+        self._photos(".", photos=3)
+
+    def photos_of_one_class(self) -> None:
+        self._photos("photos", cat=3)
+
+    def photos_a_level_below(self) -> None:
+        self._photos("photos/archive", cat=3, dog=3)
+
+    def photos_in_one_class_only(self) -> None:
+        self._photos("photos", bird=0, cat=3, dog=3)
+        Path("photos/bird/notes.txt").write_text("none yet")
+
+    def no_photos(self) -> None:
+        self._photos("photos", cat=0, dog=0)
+
+    def damaged_photos(self) -> None:
+        self._photos("photos", cat=0, dog=0)
+        for name in ("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png"):
+            Path("photos", name).write_bytes(b"garbage")
+
+    def too_few_photos(self) -> None:
+        self._photos("photos", cat=2, dog=2)
+
+    def photos_to_test_of_another_class(self) -> None:
+        self._photos("photos/train", cat=3, dog=3)
+        self._photos("photos/test", cat=3, wolf=3)
+
+    def no_photos_to_test(self) -> None:
+        self._photos("photos/train", cat=3, dog=3)
+        self._photos("photos/test", cat=0)
+
+    def photos_to_validate_twice(self) -> None:
+        for side in ("train", "val", "valid"):
+            self._photos(f"photos/{side}", cat=3, dog=3)
+
+    def unreadable_photos(self) -> None:
+        self.photos()
+        Path("photos/dog").chmod(0)
+
+    def a_class_that_beeps(self) -> None:
+        self.photos()
+        Path("photos/\a").mkdir()
+
+    def a_class_that_is_no_text(self) -> None:
+        self.photos()
+        Path(os.fsdecode(b"photos/caf\xe9")).mkdir()
+
+    def _photos(self, folder: str, **counts: int) -> None:
+        """So many images of each class."""
+        for place, (name, count) in enumerate(counts.items()):
+            Path(folder, name).mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (4, 4), (90 * place, number, 0)).save(Path(folder, name, f"{number}.png"))
 
     def _images(self, short: str, size: int) -> None:
         """The four files of MNIST in their right sizes, full of zeros, but one."""

@@ -22,7 +22,7 @@ TIERS = {
     "inference": {"base", "model"},
     "server": {"base", "model", "inference"},
     "tasks": {"base", "model", "inference"},
-    "training": {"base", "model", "inference", "tasks"},
+    "training": {"base", "model", "tasks"},
     "settings": {"base", "model", "tasks", "training"},
     "studies": {"base", "model", "tasks", "training", "settings"},
     "commands": {"base", "model", "inference", "server", "tasks", "training", "settings", "studies"},

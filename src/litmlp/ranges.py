@@ -78,6 +78,7 @@ RANGES: dict[str, Range | OneOf] = {
     "augment.erase": PROBABILITY,
     # of the task
     "batch_size": SIZE,
+    "image_size": Range("from 1 to 512", 1, 512),
     "seed": Range("from 0 to 2**32 - 1", 0, 2**32 - 1),
     # of the Trainer, where it doesn't check itself
     "accumulate_grad_batches": SIZE,

@@ -13,8 +13,7 @@ from litmlp.commands.answer_formats import Answered, format_of, write_answers
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.commands.predict_rows import answered_rows
 from litmlp.errors import Failure, UsageError
-from litmlp.files import read_regular
-from litmlp.inference.images import sample_from_image
+from litmlp.inference.images import read_image_file, sample_from_image
 from litmlp.inference.predictions import in_words, outputs_of, predictions_from
 from litmlp.inference.samples import sample_from_text
 from litmlp.model.loading import load
@@ -22,7 +21,6 @@ from litmlp.model.network import Network
 from litmlp.model.spec import Spec
 
 CHUNK = 256  # inputs that are answered together
-LARGEST_IMAGE = 200_000_000  # bytes of a file: the largest image that is unpacked has no more without compression
 INPUT = (
     "an image, a folder of images, or a sample's numbers with commas between them, such as 0.3,0.9; for a model of a"
     " table a CSV or Parquet file of rows, - for CSV from stdin, or a row as JSON"
@@ -120,11 +118,7 @@ def read_sample(spec: Spec, name: str) -> Tensor:
     """
     if len(spec.sample_shape) != 3:
         return sample_from_text(spec, name)
-    try:
-        content = read_regular(Path(name), LARGEST_IMAGE)
-    except OSError as error:
-        raise Failure(f"can't be read ({error.strerror})") from None
-    return sample_from_image(spec, content)
+    return sample_from_image(spec, read_image_file(Path(name)))
 
 
 def flat(answer: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import argparse
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ def main(argv: list[str]) -> None:
         Failure: if the checkpoint or the task's data can't be had.
     """
     parser = parser_with_ckpt("test.py", "Test a trained model again, and show where it is wrong.")
+    parser.add_argument("--data", help="the data of a task that was given some; the run's own by default")
     parser.add_argument("--data_dir", help="folder of the task's data; the run's own by default")
     parser.add_argument("--task", help="the task, where the checkpoint lies in no run: its name, or my_tasks.py:MyTask")
     parser.add_argument("--images", metavar="FOLDER", help="also write confusion.png and errors.png there")
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> None:
     matrix = confusion_matrix(logits.argmax(1), targets, len(model.spec.classes))
     worst = worst_errors(logits.softmax(1), targets)
     captions = [caption(logits[i], targets[i], model.spec.classes) for i in worst[:WORST_IN_GRID].tolist()]
-    for line in [*table(matrix, model.spec.classes), *errors_in_lines(worst.tolist(), captions)]:
+    for line in [*table(matrix, model.spec.classes), *errors_in_lines(worst.tolist(), captions, task.name_of)]:
         print(line)
     folder = run.folder if run.config.is_file() else logs_folder(flags.default_root_dir) / model.spec.task / "test"
     step = read_checkpoint(path).get("global_step", 0)
@@ -85,9 +86,11 @@ def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
         if flags.task:
             raise
         raise Failure(f"{absent}: name its class, as --task my_tasks.py:MyTask") from None
-    if flags.data_dir is not None:
-        settings["data_dir"] = flags.data_dir
     names = inspect.signature(kind).parameters
+    settings = settings or kind.settings_from(model.spec)
+    if flags.data is not None and "data" not in names:
+        raise UsageError(f"--data {flags.data}: the task {model.spec.task} has its own; leave it out")
+    settings |= {name: value for name in ("data", "data_dir") if (value := getattr(flags, name)) is not None}
     task = kind(**{name: value for name, value in settings.items() if name in names})
     task.prepare_data()
     if task.spec != model.spec:
@@ -144,10 +147,12 @@ def caption(logits: Tensor, target: Tensor, classes: Sequence[str]) -> str:
     return f"{classes[int(target)]},\nnot {classes[int(prediction)]}\n({float(probability):.1%})"
 
 
-def errors_in_lines(worst: list[int], captions: list[str]) -> list[str]:
+def errors_in_lines(
+    worst: list[int], captions: list[str], name_of: Callable[[int], str] = "sample {}".format
+) -> list[str]:
     """How many errors there are, and the most confident of them, each on a line."""
     texts = [text.replace("\n", " ") for text in captions[:WORST_IN_LINES]]
-    lines = [f"  sample {index}: {text}" for index, text in zip(worst, texts, strict=False)]
+    lines = [f"  {name_of(index)}: {text}" for index, text in zip(worst, texts, strict=False)]
     title = ", the most confident of them (truth, not prediction):" if worst else ""
     return ["", f"{len(worst)} error{'' if len(worst) == 1 else 's'}{title}", *lines]
 

@@ -1,7 +1,9 @@
 """Reads image files of any origin, so that none can do harm, and brings them to the form of a network's samples."""
 
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 
 import numpy
 import torch
@@ -9,16 +11,30 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from litmlp.errors import Failure
+from litmlp.files import read_regular
 from litmlp.inference.drawings import to_drawing
 from litmlp.model.spec import ImageForm, Spec
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")  # none of those that start other programs
 MAX_PIXELS = 50_000_000  # a telephone's camera makes up to 50 million; their grey levels take 50 MB
+LARGEST_FILE = 200_000_000  # bytes: the largest image that is unpacked has no more without compression
 MAX_SIDE = 512  # a larger image is reduced to it: those of the data are far smaller still
 MODES = {1: "L", 3: "RGB"}  # by channels
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what is odd about a file that can be read
 Image.MAX_IMAGE_PIXELS = None  # its check warns, or calls it an attack; ours is below
+
+
+def read_image_file(path: Path) -> bytes:
+    """The content of an image's file.
+
+    Raises:
+        Failure: if it can't be read, is no regular file, or is larger than ``LARGEST_FILE``.
+    """
+    try:
+        return read_regular(path, LARGEST_FILE)
+    except OSError as error:
+        raise Failure(f"can't be read ({error.strerror})") from None
 
 
 def sample_from_image(spec: Spec, content: bytes) -> Tensor:
@@ -63,6 +79,15 @@ def read_image(content: bytes, mode: str = "L") -> Image.Image:
     Raises:
         Failure: if it is no image, is damaged, or is larger than ``MAX_PIXELS`` once unpacked.
     """
+    return unpacked(open_image(content), [mode])[0]
+
+
+def open_image(content: bytes) -> Image.Image:
+    """The image that a file holds, before it is unpacked.
+
+    Raises:
+        Failure: if it is no image, is damaged, or would be larger than ``MAX_PIXELS`` once unpacked.
+    """
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
@@ -72,11 +97,21 @@ def read_image(content: bytes, mode: str = "L") -> Image.Image:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise Failure(f"an image of {width} × {height} pixels: at most {MAX_PIXELS:,} pixels are unpacked")
+    return image
+
+
+def unpacked(image: Image.Image, modes: Sequence[str]) -> list[Image.Image]:
+    """An image that was just opened, upright and reduced, in each of the modes.
+
+    Raises:
+        Failure: if it is damaged.
+    """
     try:
         image.draft("RGB", (1024, 1024))  # lets a JPEG be unpacked at a half, quarter or eighth of its size
         image.load()
-        return reduced(ImageOps.exif_transpose(image), mode)
-    except Exception as error:  # as above
+        upright = ImageOps.exif_transpose(image)
+        return [reduced(upright, mode) for mode in modes]
+    except Exception as error:  # whatever a broken or hostile file makes of Pillow
         raise damaged(error) from error
 
 

@@ -24,6 +24,7 @@ REFERENCES = {
     "fashion_mnist": "litmlp.tasks.mnist:FashionMNIST",
     "kmnist": "litmlp.tasks.mnist:KMNIST",
     "table": "litmlp.tasks.table:Table",
+    "image_folder": "litmlp.tasks.image_folder:ImageFolder",
 }
 
 

@@ -81,6 +81,10 @@ class Task(LightningDataModule):
         """
         raise NotImplementedError
 
+    def description(self) -> list[str]:
+        """Lines to show before the training, about the data, once :meth:`prepare_data` was called. None by default."""
+        return []
+
     def summary(self, model: Callable[[Tensor], Tensor]) -> list[str]:
         """Lines to show after the test results; ``model`` gives logits for raw samples. None by default."""
         return []
@@ -93,6 +97,15 @@ class Task(LightningDataModule):
     def recommended_for(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The recommended settings for the data that the constructor's arguments name: ``recommended`` by default."""
         return cls.recommended
+
+    def name_of(self, index: int) -> str:
+        """What a sample of the test set is called in lists of errors: by default its number."""
+        return f"sample {index}"
+
+    @classmethod
+    def settings_from(cls, spec: Spec) -> dict[str, Any]:
+        """Settings that make a task of this spec, for a checkpoint whose run isn't at hand. None by default."""
+        return {}
 
     @classmethod
     def task_name(cls) -> str:

@@ -13,18 +13,18 @@ from litmlp.training.mlp import MLP
 
 
 def announce(trainer: Trainer, task: Task, model: MLP, threads: int) -> None:
-    """Print a line each for the device and precision, the threads, the samples and the parameters."""
+    """Print a line each for the device and precision, the threads, the samples and the parameters.
+
+    After the samples' line come those of the task's description.
+    """
     processes = f"{trainer.world_size} × " if trainer.world_size > 1 else ""
     training, validation = (len(task.split(name)[0]) for name in ("train", "val"))
     same = task.splits["train"] is task.splits["val"]
     validated = "the same to validate on" if same else f"{validation:,} to validate on"
+    test = task.splits.get("test")
+    tested = "those of the test are read at the end" if test is None else f"{len(test[0]):,} to test on"
     print(f"device           {processes}{device_name(trainer.strategy.root_device)}, precision {trainer.precision}")
     print(f"threads          {threads}{' in each process' if processes else ''}")
-    tested = (
-        f"{len(task.split('test')[0]):,} to test on"
-        if "test" in task.splits
-        else "those of the test are read at the end"
-    )
     print(f"samples          {training:,} to train on, {validated}; {tested}")
     for line in task.description():
         print(line)

@@ -1,14 +1,11 @@
 """Whether a model fits into memory, before any of it is taken: the kernel ends what takes too much without a word."""
 
-import os
-from pathlib import Path
-
 import torch
 
 from litmlp.errors import UsageError
+from litmlp.memory import machine_memory
 from litmlp.training.mlp import MLP
 
-CGROUP_LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")  # versions 2 and 1
 OPTIMIZER_STATES = {"sgd": 1}  # numbers that an optimizer keeps for each parameter; Adam's two moments are 2
 BYTES = {"64-true": 8, "64": 8, 64: 8, "bf16-true": 2, "16-true": 2}  # of a number by --precision; otherwise 4
 
@@ -33,19 +30,3 @@ def check_memory(outline: MLP, precision: str | int | None, device: torch.device
             f"--hidden {list(outline.settings.hidden)}{conv}: {parameters:,} parameters need {needed / 1e9:,.1f} GB to"
             f" be trained with {outline.optimizer}, and there are {available / 1e9:,.1f} GB"
         )
-
-
-def machine_memory(root: Path = Path("/")) -> int | None:
-    """The bytes that this machine has, or the container that we are in; None where the system doesn't say.
-
-    Args:
-        root: where the file system begins.
-    """
-    limits = []
-    if hasattr(os, "sysconf"):  # not on Windows
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for name in CGROUP_LIMITS:
-        path = root / name
-        if path.is_file() and (limit := path.read_text(encoding="ascii").strip()).isdecimal():  # otherwise it is "max"
-            limits.append(int(limit))
-    return min(limits, default=None)
