@@ -89,10 +89,6 @@ class Task(LightningDataModule):
         """Lines to show after the test results; ``model`` gives logits for raw samples. None by default."""
         return []
 
-    def description(self) -> list[str]:
-        """Lines to show before the training. None by default."""
-        return []
-
     @classmethod
     def recommended_for(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The recommended settings for the data that the constructor's arguments name: ``recommended`` by default."""
