@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from litmlp.training.mlp import MLP
     from litmlp.training.resume import ResumePoints
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 MODULES = {
     "MLP": "litmlp.training.mlp",
     "load": "litmlp.model.loading",
