@@ -112,6 +112,40 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
 
 
 @pytest.fixture(scope="session")
+def flats(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Gives the run of a small network for this column of a table of flats, fitted when it is first asked for."""
+    root = tmp_path_factory.mktemp("flats")
+    lines = ["area,floor,quarter,built,price,kind"]
+    for number in range(60):
+        area, floor, quarter = 30 + number * 1.5, number % 5, ["Altstadt", "Nord", "Süd, am See"][number % 3]
+        built = f"{1990 + number % 30}-0{1 + number % 9}-15"
+        known = "" if number % 10 == 4 else str(floor)
+        lines.append(
+            f'{area},{known},"{quarter}",{built},{area * 5200 + floor * 900},{"large" if area > 75 else "small"}'
+        )
+    (root / "flats.csv").write_text("\n".join(lines), encoding="utf-8")
+    runs: dict[str, Run] = {}
+
+    def run_of(target: str) -> Run:
+        if target not in runs:
+            other = {"price": "kind", "kind": "price"}[target]
+            flags = [
+                f"--data={root / 'flats.csv'}",
+                f"--target={target}",
+                f"--columns={{{other}: ignore}}",
+                f"--run={target}",
+            ]
+            small = [f"--run={target}", "--hidden=[8]", "--bins=4", "--members=2", "--max_epochs=2", "--accelerator=cpu"]
+            quiet = ["--enable_progress_bar=false", f"--default_root_dir={root}"]
+            with redirect_stdout(StringIO()):
+                fit.main(["--task=table", *flags, *small, *quiet])
+            runs[target] = Run(root / "lightning_logs" / "table" / target)
+        return runs[target]
+
+    return run_of
+
+
+@pytest.fixture(scope="session")
 def digits(trained: Callable[[str], Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of digits, alone in a folder."""
     copy = tmp_path_factory.mktemp("alone") / "digits.ckpt"

@@ -9,15 +9,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import litmlp
-from litmlp.model.loading import weights_sha256
 from litmlp.model.network import Network
 from litmlp.server.api import ERRORS, Answers, Health, ModelCard, predict_body
+from litmlp.server.card import card_of
 from litmlp.server.guard import Guard
 from litmlp.server.service import Service
 
-PAGE = {"/": "index.html", "/docs": "docs.html"} | {
-    f"/{name}": name
-    for name in ("style.css", "page.js", "drawing.js", "inputs.js", "plane.js", "files.js", "docs.js", "icon.svg")
+SCRIPTS = ("page", "docs", "drawing", "files", "inputs", "plane", "rows", "fields", "whatif")
+PAGE = {"/": "index.html", "/docs": "docs.html", "/style.css": "style.css", "/icon.svg": "icon.svg"} | {
+    f"/{name}.js": f"{name}.js" for name in SCRIPTS
 }
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -44,9 +44,9 @@ def make_app(network: Network, checkpoint: Path, hosts: set[str] | None) -> Fast
         "/predict",
         service.predict,
         methods=["POST"],
-        summary="Answer samples or an image",
+        summary="Answer samples, rows or an image",
         responses={200: {"model": Answers}, **ERRORS},
-        openapi_extra={"requestBody": predict_body(network.spec.sample_shape, network.spec.image)},
+        openapi_extra={"requestBody": predict_body(network.spec)},
     )
     card = card_of(network, checkpoint)
 
@@ -63,26 +63,6 @@ def make_app(network: Network, checkpoint: Path, hosts: set[str] | None) -> Fast
     for path, name in PAGE.items():
         app.add_api_route(path, page(name), include_in_schema=False)
     return app
-
-
-def card_of(network: Network, checkpoint: Path) -> ModelCard:
-    """What ``GET /model`` says."""
-    settings, spec = network.settings, network.spec
-    return ModelCard(
-        task=spec.task,
-        classes=None if spec.classes is None else list(spec.classes),
-        sample_shape=list(spec.sample_shape),
-        outputs=spec.outputs,
-        hidden=list(settings.hidden),
-        conv=list(settings.conv),
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        checkpoint=str(checkpoint),
-        weights_sha256=weights_sha256(network.state_dict()),
-        litmlp_version=litmlp.__version__,
-        input=spec.kind,
-        white=None if spec.image is None else spec.image.white,
-        stroke=None if spec.image is None else spec.image.stroke,
-    )
 
 
 def page(name: str) -> Any:

@@ -15,10 +15,18 @@ from litmlp.server.api import refuse
 
 PIECE = 32 * 2**10  # bytes of text in a step, which takes about 2 ms
 SPACE = b" \t\n\r"
-OPENING = re.compile(rb'[ \t\n\r]*+\{[ \t\n\r]*+"sample(?:"[ \t\n\r]*+:|(?P<several>s)"[ \t\n\r]*+:[ \t\n\r]*+\[)')
 DIGITS_TO_ZERO = bytes.maketrans(b"123456789+-.eE", b"0" * 14)
 BODY_WITH_TEXTS = 2 * 2**10  # bytes: numpy pads all texts to the length of the longest, to 2 MB at most
 FORM = 'the body must be {"sample": …} or {"samples": [ … ]}'
+
+
+def opening_of(name: str) -> re.Pattern[bytes]:
+    """How a body begins that holds one value under this name, or several in a list under its plural."""
+    text = r'~\{~"NAME(?:"~:|(?P<several>s)"~:~\[)'
+    return re.compile(text.replace("~", r"[ \t\n\r]*+").replace("NAME", name).encode())
+
+
+OPENING = opening_of("sample")
 
 
 def numbers_in(body: bytes) -> Any:

@@ -19,15 +19,18 @@ from litmlp.errors import Failure
 from litmlp.inference.images import FORMATS, sample_from_image
 from litmlp.inference.predictions import outputs_of, predictions_from
 from litmlp.inference.samples import samples_from
+from litmlp.model.columns import TableForm
 from litmlp.model.network import Network
 from litmlp.server.api import refuse
 from litmlp.server.batching import Batcher
+from litmlp.server.rows import steps_of
 from litmlp.server.samples import SampleReader, numbers_in, pieces, place_of_samples
 
 LARGEST_BODY = 8 * 2**20  # bytes: 64 samples of MNIST take 0.2 MB, a photo up to about 5 MB
 SMALL_BODY = 64 * 2**10  # bytes of JSON that are parsed at once, which takes up to 5 ms
 LARGE_IMAGE = 4_000_000  # pixels, which are unpacked in 0.1 s; 50 million take more than a second
 ROWS = 256  # answers that are written at once
+AT_ONCE = 256  # samples that the network answers in one go, by each of its members: others wait for it
 
 
 class Service:
@@ -40,13 +43,16 @@ class Service:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.takes_images = network.spec.image is not None
-        self.batcher = Batcher(lambda samples: outputs_of(network, samples))
+        self.table = network.spec.table
+        self.target = {} if self.table is None else {"target": self.table.target}
+        most = max(1, AT_ONCE // network.settings.members)
+        self.batcher = Batcher(lambda samples: outputs_of(network, samples), most)
         self.json = ThreadPoolExecutor(1, "json")
         self.images = ThreadPoolExecutor(2, "image")
         self.large_images = ThreadPoolExecutor(1, "large-image")
 
     async def predict(self, request: Request) -> Response:
-        """Answer a sample, several, or an image."""
+        """Answer samples, rows of a table, or an image."""
         is_image = self._check_headers(request)
         try:
             return await while_connected(request, self._answer(await read(request), is_image))
@@ -72,6 +78,8 @@ class Service:
     async def _answer(self, body: bytes, is_image: bool) -> Response:
         if is_image:
             samples = await self._read_image(body)
+        elif self.table is not None:
+            samples = await self._read_rows(self.table, body)
         elif len(body) <= SMALL_BODY:
             samples = samples_from(self.network.spec, numbers_in(body))
         else:
@@ -82,7 +90,7 @@ class Service:
             predictions_from(self.network, outputs[~outputs.isfinite().all(1)])  # refuses them before the answer begins
             return StreamingResponse(self._write(outputs), media_type="application/json")
         seen = {"seen": seen_by_the_network(samples[0])} if is_image else {}
-        return JSONResponse({"answers": predictions_from(self.network, outputs), **seen})
+        return JSONResponse({**self.target, "answers": predictions_from(self.network, outputs), **seen})
 
     async def _read_image(self, content: bytes) -> Tensor:
         """The sample (1, *sample_shape) of an image's file."""
@@ -100,9 +108,17 @@ class Service:
             await asyncio.get_running_loop().run_in_executor(self.json, reader.read, piece)
         return reader.end(several)
 
+    async def _read_rows(self, table: TableForm, body: bytes) -> Tensor:
+        """The rows (batch, columns) of a table in a body."""
+        steps = steps_of(table, body)
+        parts = []
+        while (part := await asyncio.get_running_loop().run_in_executor(self.json, next, steps, None)) is not None:
+            parts.append(part)
+        return torch.cat(parts)
+
     async def _write(self, outputs: Tensor) -> AsyncIterator[str]:
         """The answers to outputs (batch, outputs) as JSON, step by step."""
-        yield '{"answers":['
+        yield json.dumps({**self.target, "answers": []})[:-2]
         for number, rows in enumerate(outputs.split(ROWS)):
             answers = await asyncio.get_running_loop().run_in_executor(self.json, self._in_json, rows)
             yield f",{answers}" if number else answers

@@ -1,9 +1,11 @@
 // Asks the server what the network says to the input, and shows it.
 import { drawing } from "./drawing.js";
+import { short } from "./fields.js";
 import { numbers, picture, switches } from "./inputs.js";
 import { plane } from "./plane.js";
+import { rows } from "./rows.js";
 
-const INPUTS = { drawing, image: picture, point: plane, bits: switches, numbers };
+const INPUTS = { drawing, image: picture, point: plane, bits: switches, numbers, row: rows };
 const NAMES = { // of our own tasks, and of their data
   digits: ["Handwritten digits", "the UCI digits, 8 × 8"], mnist: ["Handwritten digits", "MNIST"],
   kmnist: ["Cursive Japanese", "Kuzushiji-MNIST"], fashion_mnist: ["Clothes", "Fashion-MNIST"],
@@ -66,7 +68,8 @@ function problem(text) {
 
 function show({ answers: [answer, ...others], seen }) {
   const winner = element("winner");
-  const label = model.classes ? answer.label : answer.values.map((value) => value.toFixed(3).replace("-", "−")).join(", ");
+  const written = model.target ? short : (value) => value.toFixed(3).replace("-", "−");
+  const label = model.classes ? answer.label : answer.values.map(written).join(", ");
   winner.classList.remove("blank");
   if (winner.textContent !== label) {
     winner.textContent = label;
@@ -77,9 +80,10 @@ function show({ answers: [answer, ...others], seen }) {
     element("rival").textContent = `then ${answer.runner_up}, ${percent(answer.runner_up_probability)}`;
     bars(answer.probabilities);
   } else {
-    winner.classList.toggle("words", label.length > 8);
+    winner.classList.toggle("words", Boolean(model.target) || label.length > 8);
     element("sure").textContent = "";
-    element("rival").textContent = `says the network${model.task === "log_value" ? " of log(x + y)" : ""}`;
+    const what = model.target ?? (model.task === "log_value" ? "log(x + y)" : "");
+    element("rival").textContent = `says the network${what && ` of ${what}`}`;
   }
   if (seen) sees(seen);
   input.answered?.(answer, others);
@@ -126,15 +130,16 @@ function sees(rows) {
 function describe() {
   const words = model.task.replaceAll("_", " ");
   const [name, data] = NAMES[model.task] ?? [words[0].toUpperCase() + words.slice(1), `the task ${model.task}`];
-  document.title = `${name}, trained on ${data} · LitMLP`;
-  element("task").textContent = name;
-  element("data").textContent = `trained on ${data}`;
+  const [title, source] = model.target ? [model.target, `predicted from ${model.columns.length} columns`] : [name, `trained on ${data}`];
+  document.title = `${title}, ${source} · LitMLP`;
+  element("task").textContent = title;
+  element("data").textContent = source;
   const layers = [model.sample_shape.join("×"), ...model.conv.map((width) => `conv ${width}`), ...model.hidden, model.outputs];
   element("facts").textContent = `${layers.join(" → ")} · ${model.parameters.toLocaleString("en")} parameters`;
   element("checkpoint").textContent = model.checkpoint;
   element("seen").hidden = !isImage();
   const names = model.classes ?? [];
-  element("winner").classList.toggle("words", names.some((name) => name.length > 3));
+  element("winner").classList.toggle("words", Boolean(model.target) || names.some((name) => name.length > 3));
   element("verdict").classList.toggle("stacked", !model.classes || names.some((name) => name.length > 3));
   element("bars").classList.toggle("short", names.length === 10 && names.every((name) => name.length < 4));
   element("bars").replaceChildren(...names.map((name) => {
@@ -150,7 +155,7 @@ function describe() {
 try {
   model = await (await fetch("model")).json();
   describe();
-  input = INPUTS[model.input]({ model, ask, changed, percent, problem, stage: element("stage"), tools: element("tools"), hint: element("hint"), table: element("table") });
+  input = INPUTS[model.input]({ model, ask, changed, percent, problem, stage: element("stage"), tools: element("tools"), hint: element("hint"), table: element("table"), panel: element("whatif") });
   document.body.dataset.ready = model.input;
   changed();
 } catch (error) {
