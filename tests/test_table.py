@@ -3,6 +3,9 @@
 import csv
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from litmlp.settings.command_line import read_command
 from litmlp.tasks.splits import row_hashes, split_in_time, split_rows
 from litmlp.tasks.table import Table
 from litmlp.tasks.table_schedule import batch_size_for
-from tests.conftest import Fit, script
+from tests.conftest import ROOT, Fit, script
 from tests.test_resume import break_off, differences, points_everywhere
 
 HEADER = "rooms,town,built,price\n"
@@ -260,6 +263,20 @@ def test_by_hand_and_two_processes_make_the_same_weights(houses_csv: Path, tmp_p
 @pytest.fixture
 def houses_run(houses_csv: Path, run_fit: Fit) -> Path:
     return run_fit(*flags_for(houses_csv), task="table").best
+
+
+def test_a_row_is_answered_without_what_reading_files_and_training_take(houses_run: Path, tmp_path: Path):
+    code = "import sys; from litmlp.commands import predict; predict.main(sys.argv[1:]); print(*sys.modules)"
+    row = json.dumps({"rooms": 3, "town": "Ulm", "built": None})
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "--ckpt", houses_run, row],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in ended.stdout.splitlines()[-1].split()}
+    assert loaded & {"duckdb", "lightning", "torchvision", "torchmetrics", "sympy"} == set()
 
 
 def answers_of(capsys: pytest.CaptureFixture[str], *flags: str) -> list[dict[str, str]]:

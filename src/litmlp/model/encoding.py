@@ -84,7 +84,8 @@ class Members(nn.Module):
 
     def __init__(self, members: int, width: int) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.randint(0, 2, (members, width)) * 2.0 - 1)
+        # In place, which imports nothing on the meta device; other operations there take a second for sympy.
+        self.scale = nn.Parameter(torch.empty(members, width).bernoulli_(0.5).mul_(2).sub_(1))
 
     def forward(self, x: Tensor) -> Tensor:
         """The members' inputs (batch · members, width) of samples (batch, width)."""
