@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from tests.fuzz import checkpoints, files, flags, images
+from tests.fuzz import checkpoints, files, flags, images, tables
 from tests.fuzz.cases import Failure
 from tests.fuzz.forked import Forked, Kind, make_base
 from tests.fuzz.requests import Requests
@@ -16,6 +16,7 @@ KINDS: dict[str, Callable[[Path, Path], Kind]] = {
     "files": partial(Forked, "files", files.make),
     "checkpoints": partial(Forked, "checkpoints", checkpoints.make),
     "images": partial(Forked, "images", images.make),
+    "tables": partial(Forked, "tables", tables.make),
     "requests": Requests,
 }
 

@@ -143,15 +143,22 @@ def files_of(patterns: Sequence[str]) -> list[Path]:
 
 
 def about_how_many_rows(patterns: Sequence[str]) -> int:
-    """About how many rows there are in files, or patterns of them, by their sizes; 0 if there is none."""
+    """About how many rows there are in files, or patterns of them, by their sizes; 0 if there is none.
+
+    Raises:
+        Failure: if one can't be read.
+    """
     rows = 0
     for pattern in patterns:
         for name in glob(pattern, recursive=True) if has_magic(pattern) else [pattern]:  # noqa: PTH207
             if not os.path.isfile(name):  # noqa: PTH113
                 continue
-            size = Path(name).stat().st_size
-            with Path(name).open("rb") as file:
-                start = file.read(BLOCK)
+            try:
+                size = Path(name).stat().st_size
+                with Path(name).open("rb") as file:
+                    start = file.read(BLOCK)
+            except OSError as error:
+                raise Failure(f"can't read {name}: {error.strerror}") from None
             packed = Path(name).suffix.lower() in (*PACKED, *PARQUET)
             rows += size // BYTES_OF_PACKED_ROWS if packed else size * start.count(b"\n") // max(1, len(start))
     return rows
