@@ -31,6 +31,7 @@ class Measurement(NamedTuple):
         peak: the most memory that was resident, in MB (10⁶ bytes).
         accuracy: on the test samples, from 0 to 1.
         weights: hash of its last weights.
+        processor: seconds that it took of processors, which other processes hardly change.
     """
 
     seconds: float
@@ -38,6 +39,7 @@ class Measurement(NamedTuple):
     peak: float = 0.0
     accuracy: float | None = None
     weights: str | None = None
+    processor: float = 0.0
 
 
 def measure(candidate: Candidate, turn: int) -> Measurement:
@@ -70,6 +72,7 @@ def measure(candidate: Candidate, turn: int) -> Measurement:
         peak=usage.ru_maxrss * 1024 / 1e6,
         accuracy=float(accuracy[1]) if accuracy else None,
         weights=weights[1] if weights else None,
+        processor=usage.ru_utime + usage.ru_stime,
     )
 
 

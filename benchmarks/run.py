@@ -5,7 +5,6 @@ The peers need an environment of their own, see requirements.txt beside this fil
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import comparisons, costs
 from benchmarks.candidate import Candidate, measure, take_turns
+from benchmarks.flags import interpreter, some_of
 from benchmarks.machine import OURS, PEERS, hardware, versions
 from benchmarks.setting import FIT, PYTHON, Group, Setting
 from benchmarks.table import HEADER, line
@@ -68,8 +68,8 @@ def main() -> None:
 def read_flags() -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0], allow_abbrev=False)
-    parser.add_argument("--peers", help="a Python interpreter that has benchmarks/requirements.txt installed")
-    parser.add_argument("--only", type=groups, default=list(GROUPS), help=f"some of {','.join(GROUPS)}")
+    parser.add_argument("--peers", type=interpreter, help="a Python that has benchmarks/requirements.txt installed")
+    parser.add_argument("--only", type=some_of(GROUPS), default=list(GROUPS), help=f"some of {','.join(GROUPS)}")
     parser.add_argument("--rounds", type=int, default=5, help="how often each candidate runs")
     parser.add_argument("--epochs", type=int, default=3, help="of a candidate whose epochs are timed")
     parser.add_argument("--accelerator", choices=["cpu", "gpu"], default="cpu")
@@ -77,22 +77,8 @@ def read_flags() -> argparse.Namespace:
     flags = parser.parse_args()
     if flags.rounds < 1 or flags.epochs < 2:
         parser.error(f"--rounds {flags.rounds} --epochs {flags.epochs}: at least 1 round and 2 epochs")
-    if flags.peers is not None:
-        found = shutil.which(flags.peers)
-        if found is None:
-            parser.error(f"--peers {flags.peers}: there is no such interpreter")
-        flags.peers = str(Path(found).absolute())
     flags.data_dir = flags.data_dir.absolute()
     return flags
-
-
-def groups(text: str) -> list[str]:
-    """The groups that a flag names."""
-    names = text.split(",")
-    unknown = [name for name in names if name not in GROUPS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no group {unknown[0]}; there are {', '.join(GROUPS)}")
-    return names
 
 
 if __name__ == "__main__":

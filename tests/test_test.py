@@ -28,6 +28,16 @@ from litmlp.studies.charts import (
     width_of,
     write,
 )
+from litmlp.studies.diagrams import predicted_chart
+from litmlp.studies.errors import (
+    WORST_IN_GRID,
+    caption,
+    confusion_matrix,
+    errors_chart,
+    errors_in_lines,
+    table,
+    worst_errors,
+)
 from litmlp.tasks import TASKS
 from litmlp.training.mlp import MLP
 from tests.conftest import spec_of
@@ -42,13 +52,13 @@ def test_the_same_metrics_as_at_the_end_of_fitting(
     reached = run.read_results()
     assert reached is not None
     assert lines[:2] == [f"test/{name:<10} {reached['test'][name]:#.4g}" for name in ("loss", "accuracy")]
-    table = [line.split() for line in lines[lines.index("") + 3 :][:10]]
-    assert [row[0] for row in table] == [*"0123456789"]
-    counts = torch.tensor([[0 if cell == "·" else int(cell) for cell in row[1:11]] for row in table])
+    rows = [line.split() for line in lines[lines.index("") + 3 :][:10]]
+    assert [row[0] for row in rows] == [*"0123456789"]
+    counts = torch.tensor([[0 if cell == "·" else int(cell) for cell in row[1:11]] for row in rows])
     samples, targets = TASKS["digits"]().split("test")
     assert counts.sum(1).tolist() == targets.bincount().tolist()
     assert int(counts.trace()) / len(targets) == pytest.approx(reached["test"]["accuracy"])
-    assert [row[11] for row in table] == [f"{float(share):.2%}" for share in counts.diag() / counts.sum(1)]
+    assert [row[11] for row in rows] == [f"{float(share):.2%}" for share in counts.diag() / counts.sum(1)]
     predictions = MLP.load_from_checkpoint(run.best)(samples).argmax(1)
     assert f"{int((predictions != targets).sum())} errors, the most confident of them (truth, not prediction):" in lines
     events = EventAccumulator(str(run.folder))
@@ -59,12 +69,12 @@ def test_the_same_metrics_as_at_the_end_of_fitting(
 def test_the_order_of_errors() -> None:
     probabilities = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7], [0.01, 0.99]])
     targets = torch.tensor([0, 0, 1, 0, 1])
-    assert command.worst_errors(probabilities, targets).tolist() == [1, 3, 2]
-    assert command.confusion_matrix(probabilities.argmax(1), targets, 2).tolist() == [[1, 2], [1, 1]]
+    assert worst_errors(probabilities, targets).tolist() == [1, 3, 2]
+    assert confusion_matrix(probabilities.argmax(1), targets, 2).tolist() == [[1, 2], [1, 1]]
 
 
 def test_the_table_cuts_long_names() -> None:
-    lines = command.table(torch.tensor([[3, 1], [0, 0]]), ["a name that is " + "long " * 8, "b"])
+    lines = table(torch.tensor([[3, 1], [0, 0]]), ["a name that is " + "long " * 8, "b"])
     assert lines[2].split() == ["a", "name", "that", "is", "long", "long", "long", "long", "long…", "b", "accuracy"]
     assert lines[3].split()[-3:] == ["3", "1", "75.00%"]
     assert lines[4].split() == ["b", "·", "·", "none"]
@@ -176,8 +186,8 @@ def test_letters_are_readable_in_tensorboard_s_cards() -> None:
     assert garments is not None
     for names, most in ((list("0123456789"), 1135), (list(garments), 1000)):
         chart = confusion_chart(torch.eye(10).long() * most, names)
-        captions = [f"{names[0]},\nnot {names[-1]}\n(100.0%)"] * command.WORST_IN_GRID
-        for image in (chart, captioned_grid(torch.ones(command.WORST_IN_GRID, 1, 28, 28), captions)):
+        captions = [f"{names[0]},\nnot {names[-1]}\n(100.0%)"] * WORST_IN_GRID
+        for image in (chart, captioned_grid(torch.ones(WORST_IN_GRID, 1, 28, 28), captions)):
             assert FONT_SIZE * min(320 / image.width, 215 / image.height) > 8
 
 
@@ -206,19 +216,17 @@ def test_images_are_shown_in_their_colours() -> None:
 
 def test_errors_are_drawn_where_samples_are_images() -> None:
     captions = ["a,\nnot b\n(99.0%)"] * 2
-    assert [*command.errors_chart(torch.ones(3, 3, 4, 4), captions)] == ["worst_errors"]
-    assert command.errors_chart(torch.ones(3, 1, 4, 4), []) == {}
-    assert command.errors_chart(torch.ones(3, 2, 4, 4), captions) == {}
-    assert command.errors_chart(torch.ones(3, 7), captions) == {}
-    text = command.caption(torch.tensor([0.0, 50.0]), torch.tensor(0), ["Shirt", "Coat"])
+    assert [*errors_chart(torch.ones(3, 3, 4, 4), captions)] == ["worst_errors"]
+    assert errors_chart(torch.ones(3, 1, 4, 4), []) == {}
+    assert errors_chart(torch.ones(3, 2, 4, 4), captions) == {}
+    assert errors_chart(torch.ones(3, 7), captions) == {}
+    text = caption(torch.tensor([0.0, 50.0]), torch.tensor(0), ["Shirt", "Coat"])
     assert text == "Shirt,\nnot Coat\n(100.0%)"
     lines = ["", "1 error, the most confident of them (truth, not prediction):", "  sample 7: Shirt, not Coat (100.0%)"]
-    assert command.errors_in_lines([7], [text]) == lines
+    assert errors_in_lines([7], [text], "sample {}".format) == lines
 
 
-def test_pictures_for_documents(
-    digits: Path, trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_for_documents(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--ckpt", str(digits), "--default_root_dir", str(tmp_path), "--images"]
     command.main([*flags, str(tmp_path / "new" / "folder")])
     paths = [tmp_path / "new" / "folder" / name for name in ("confusion.png", "errors.png")]
@@ -233,5 +241,25 @@ def test_pictures_for_documents(
         command.main([*flags, str(tmp_path / "file")])
     line = f"can't write {tmp_path}/file/confusion.png (File exists): choose another --images"
     assert str(error.value) == line
-    with pytest.raises(UsageError, match="^--images x: there are none of a regression; leave it out$"):
-        command.main(["--ckpt", str(trained("log_value").best), "--images", "x"])
+    with pytest.raises(UsageError) as refused:
+        command.main(["--ckpt", str(digits), "--test_data", "a.csv"])
+    assert str(refused.value) == "--test_data a.csv: the model's samples are no rows of a table; leave it out"
+
+
+def test_a_regression_s_picture(
+    trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained("log_value")
+    command.main(["--ckpt", str(run.best), "--images", str(tmp_path)])
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"image            {tmp_path / 'predicted.png'}",
+        f"images           tensorboard --logdir {run.folder.absolute()}",
+    ]
+    samples, targets = TASKS["log_value"]().split("test")
+    with torch.inference_mode():
+        values = MLP.load_from_checkpoint(run.best)(samples)
+    events = EventAccumulator(str(run.folder))
+    events.Reload()
+    shown = BytesIO(events.Images("test/predicted")[-1].encoded_image_string)
+    with Image.open(tmp_path / "predicted.png") as picture, Image.open(shown) as logged:
+        assert picture.tobytes() == logged.tobytes() == predicted_chart(values[:, 0], targets[:, 0]).tobytes()

@@ -2,7 +2,8 @@
 
 import argparse
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +16,17 @@ from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.errors import Failure, UsageError, about
 from litmlp.files import regular_file, write_durably, writing
 from litmlp.model.checkpoint import read_checkpoint
+from litmlp.model.network import Network
+from litmlp.model.statistics import statistics_of
 from litmlp.runs import Run, logs_folder
-from litmlp.studies.charts import as_array, captioned_grid, confusion_chart
+from litmlp.studies.charts import as_array
+from litmlp.studies.report import report_of
 from litmlp.tasks import find_task
+from litmlp.tasks.labelled import rows_for
+from litmlp.tasks.loader import BatchLoader
 from litmlp.tasks.task import Task
 from litmlp.training.metrics import metrics_for
 from litmlp.training.mlp import MLP
-
-WORST_IN_GRID, WORST_IN_LINES = 10, 5
 
 
 def main(argv: list[str]) -> None:
@@ -36,36 +40,45 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--data", help="the data of a task that was given some; the run's own by default")
     parser.add_argument("--data_dir", help="folder of the task's data; the run's own by default")
     parser.add_argument("--task", help="the task, where the checkpoint lies in no run: its name, or my_tasks.py:MyTask")
-    parser.add_argument("--images", metavar="FOLDER", help="also write confusion.png and errors.png there")
+    parser.add_argument(
+        "--test_data", nargs="+", metavar="FILE", help="of a table: other files to test on, with the same columns"
+    )
+    parser.add_argument("--images", metavar="FOLDER", help="also write the charts there, as PNG files")
     flags = parser.parse_args(argv)
     path = checkpoint_of(flags)
     model = MLP.load_from_checkpoint(path)
-    if flags.images is not None and not model.spec.classes:
-        raise UsageError(f"--images {flags.images}: there are none of a regression; leave it out")
     run = Run(path.absolute().parent.parent)
-    task = task_of(model, run, flags)
-    samples, targets = task.split("test")
-    logits, metrics = test(model, task)
+    samples, targets, name_of = test_samples(model, run, flags)
+    outputs, metrics = test(model, samples, targets)
     for name, value in metrics.items():
-        print(f"test/{name:<10} {value:#.4g}")
-    if not model.spec.classes:
-        for line in largest_errors(samples, targets, logits):
-            print(line)
-        return
-    matrix = confusion_matrix(logits.argmax(1), targets, len(model.spec.classes))
-    worst = worst_errors(logits.softmax(1), targets)
-    captions = [caption(logits[i], targets[i], model.spec.classes) for i in worst[:WORST_IN_GRID].tolist()]
-    for line in [*table(matrix, model.spec.classes), *errors_in_lines(worst.tolist(), captions, task.name_of)]:
+        print(f"test/{name:<10} {value:#.4g}", flush=True)
+    report = report_of(model.network, samples, targets, outputs, name_of, show_progress)
+    for line in report.lines:
         print(line)
     folder = run.folder if run.config.is_file() else logs_folder(flags.default_root_dir) / model.spec.task / "test"
     step = read_checkpoint(path).get("global_step", 0)
     step = step if isinstance(step, int) and 0 <= step < 2**63 else 0  # a checkpoint's, whoever wrote it
-    charts = {"confusion": confusion_chart(matrix, model.spec.classes), **errors_chart(samples[worst], captions)}
     if flags.images is not None:
-        write_images(Path(flags.images), charts)
+        write_images(Path(flags.images), report.charts)
     with writing(folder, "choose another --default_root_dir"):
-        log_charts(folder, step, charts)
+        log_charts(folder, step, report.charts)
     print(f"images           tensorboard --logdir {folder}")
+
+
+def test_samples(model: MLP, run: Run, flags: argparse.Namespace) -> tuple[Tensor, Tensor, Callable[[int], str]]:
+    """The samples and targets to test on, the task's or those of ``--test_data``, and what a sample is called.
+
+    Raises:
+        UsageError: if a flag is wrong.
+        Failure: if they can't be had.
+    """
+    if flags.test_data is None:
+        task = task_of(model, run, flags)
+        return *task.split("test"), task.name_of
+    with about("--test_data"):
+        if model.spec.table is None:
+            raise UsageError(f"{flags.test_data[0]}: the model's samples are no rows of a table; leave it out")
+        return *rows_for(model.spec, flags.test_data), "sample {}".format
 
 
 def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
@@ -74,7 +87,7 @@ def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
     A checkpoint alone names no file to import: only ``--task``, the run's config.yaml and our own names do.
 
     Raises:
-        Failure: if there is no such task here.
+        Failure: if there is no such task here, or its files have changed.
         UsageError: if ``--task`` names none.
     """
     absent = f"the checkpoint's task is {model.spec.task}, which there isn't here"
@@ -86,6 +99,8 @@ def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
         if flags.task:
             raise
         raise Failure(f"{absent}: name its class, as --task my_tasks.py:MyTask") from None
+    if model.spec.table is not None and not settings:
+        raise Failure("the checkpoint lies in no run, which would name the table's files: name some with --test_data")
     names = inspect.signature(kind).parameters
     settings = settings or kind.settings_from(model.spec)
     if flags.data is not None and "data" not in names:
@@ -93,88 +108,44 @@ def task_of(model: MLP, run: Run, flags: argparse.Namespace) -> Task:
     settings |= {name: value for name in ("data", "data_dir") if (value := getattr(flags, name)) is not None}
     task = kind(**{name: value for name, value in settings.items() if name in names})
     task.prepare_data()
+    if model.spec.table is not None and not learned_from(model.network, task):
+        raise Failure("the table's files have changed since the run: test on others with --test_data")
     if task.spec != model.spec:
         raise Failure(f"{absent} in that form")
     return task
 
 
-def test(model: MLP, task: Task) -> tuple[Tensor, dict[str, float]]:
+def learned_from(network: Network, task: Task) -> bool:
+    """Whether a network's statistics are those of the task's training samples.
+
+    If they aren't, the rows are split in another way, and the test has rows that the network has learned from.
+    """
+    if task.spec != network.spec:
+        return False
+    found = statistics_of(network.settings, *task.split("train"))
+    pairs = [(found.mean, network.mean), (found.std, network.std)]
+    if found.target_mean is not None and found.target_std is not None:
+        pairs += [(found.target_mean, network.target_mean), (found.target_std, network.target_std)]
+    return all(torch.allclose(now, then.cpu(), rtol=1e-5) for now, then in pairs)
+
+
+def test(model: MLP, samples: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, float]]:
     """The logits or values (samples, outputs) of the test set, and the same metrics as at the end of fitting."""
     metrics = metrics_for(model.network)
     outputs = []
     with torch.inference_mode():
-        for batch in task.test_dataloader():
+        for batch in BatchLoader(samples, targets, Task.EVALUATION_BATCH):
             logits = model.network.logits(batch.samples)  # (batch, outputs)
             metrics.collect(model.loss(logits, batch.targets), logits, batch.targets)
             outputs.append(model.network.in_units(logits))
     return torch.cat(outputs), {name: float(value) for name, value in metrics.compute_and_reset().items()}
 
 
-def confusion_matrix(predictions: Tensor, targets: Tensor, classes: int) -> Tensor:
-    """How many samples of class i (row) were taken for class j (column), from two tensors (samples,)."""
-    return torch.bincount(targets * classes + predictions, minlength=classes**2).view(classes, classes)
-
-
-def worst_errors(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """The indices (errors,) of wrongly classified samples, the most confident first.
-
-    Args:
-        probabilities: (samples, classes).
-        targets: (samples,).
-    """
-    confidence, predictions = probabilities.max(1)  # (samples,), (samples,)
-    wrong = (predictions != targets).nonzero().squeeze(1)  # (errors,)
-    return wrong[confidence[wrong].argsort(descending=True, stable=True)]
-
-
-def table(matrix: Tensor, classes: Sequence[str]) -> list[str]:
-    """The confusion matrix and the accuracy of every class, as lines."""
-    names = max(map(len, classes))
-    longest = 80 // len(classes)  # so that the table is about as wide as a terminal
-    cells = max(4, len(str(int(matrix.max()))), *(min(len(name), longest) for name in classes))
-    header = " ".join(f"{name if len(name) <= cells else name[: cells - 1] + '…':>{cells}}" for name in classes)
-    lines = ["", "rows: the truth; columns: what was predicted", f"{'':{names}}  {header}  accuracy"]
-    for truth, row in enumerate(matrix.tolist()):
-        counts = " ".join(f"{count or '·':>{cells}}" for count in row)
-        accuracy = f"{row[truth] / sum(row):8.2%}" if sum(row) else f"{'none':>8}"
-        lines.append(f"{classes[truth]:{names}}  {counts}  {accuracy}")
-    return lines
-
-
-def caption(logits: Tensor, target: Tensor, classes: Sequence[str]) -> str:
-    """An error's truth, prediction and probability, each on a line, from one sample's logits (classes,)."""
-    probability, prediction = logits.softmax(0).max(0)
-    return f"{classes[int(target)]},\nnot {classes[int(prediction)]}\n({float(probability):.1%})"
-
-
-def errors_in_lines(
-    worst: list[int], captions: list[str], name_of: Callable[[int], str] = "sample {}".format
-) -> list[str]:
-    """How many errors there are, and the most confident of them, each on a line."""
-    texts = [text.replace("\n", " ") for text in captions[:WORST_IN_LINES]]
-    lines = [f"  {name_of(index)}: {text}" for index, text in zip(worst, texts, strict=False)]
-    title = ", the most confident of them (truth, not prediction):" if worst else ""
-    return ["", f"{len(worst)} error{'' if len(worst) == 1 else 's'}{title}", *lines]
-
-
-def largest_errors(samples: Tensor, targets: Tensor, predictions: Tensor) -> list[str]:
-    """The samples (samples, features) whose values (samples, outputs) are predicted worst, each on a line."""
-    errors = (predictions - targets).abs().amax(1)  # (samples,)
-    lines = []
-    for index in errors.argsort(descending=True)[:WORST_IN_LINES].tolist():
-        at, truth, value = (
-            ", ".join(f"{number:.4g}" for number in row[index].flatten().tolist())
-            for row in (samples, targets, predictions)
-        )
-        lines.append(f"  sample {index} at ({at}): {truth}, not {value}")
-    return ["", "the largest errors (truth, not prediction):", *lines]
-
-
-def errors_chart(worst: Tensor, captions: list[str]) -> dict[str, Image]:
-    """The worst errors (errors, *sample_shape) with their captions, where samples are images and there are any."""
-    if worst.dim() != 4 or worst.shape[1] not in (1, 3) or not captions:
-        return {}
-    return {"worst_errors": captioned_grid(worst[: len(captions)], captions)}
+def show_progress(done: int, columns: int) -> None:
+    """Show on a terminal how many columns' importance is known."""
+    if sys.stderr.isatty():
+        text = f"importance of columns: {done} of {columns}" if done < columns else ""
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 
 
 def log_charts(folder: Path, step: int, charts: dict[str, Image]) -> None:

@@ -17,7 +17,7 @@ LINE = 30  # pixels from one line of text to the next
 GAP = 10  # pixels between a label and what it belongs to
 ACROSS, DOWN = 60, 44  # pixels of a cell of a confusion matrix, at least
 LONGEST_NAME = 16  # characters; longer names are cut
-NOT_IN_FONT = str.maketrans({"≤": "<=", "≥": ">=", "≠": "!="})
+NOT_IN_FONT = str.maketrans({"≤": "<=", "≥": ">=", "≠": "!=", "²": "2"})
 INK, PAPER, BLUE, RED = (32, 33, 36), (255, 255, 255), (37, 99, 235), (220, 38, 38)
 
 Colour = tuple[int, int, int]

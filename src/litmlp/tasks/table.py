@@ -17,6 +17,7 @@ from litmlp.model.spec import Kind as SampleKind
 from litmlp.tasks.contract import check_loaded
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
 from litmlp.tasks.kinds import Kind, kind_of
+from litmlp.tasks.labelled import labelled_rows, open_labelled
 from litmlp.tasks.splits import require_rows, row_hashes, split_in_time, split_rows
 from litmlp.tasks.table_schedule import schedule_for
 from litmlp.tasks.target import Target, target_of
@@ -201,25 +202,10 @@ class Table(Task):
         Raises:
             Failure: if they don't fit the columns that were learned from.
         """
-        table = self._open(name)
         assert self.table is not None
-        lacking = [column.name for column in self.table.columns if column.name not in table.names]
-        if lacking or self.target_name not in table.names:
-            absent = ", ".join([*lacking, *([] if self.target_name in table.names else [self.target_name])])
-            raise Failure(f"{self._names(name)}: these columns are missing: {absent}")
-        table.load()
-        dropped = target.drop_missing(table)
-        rows, targets = encode(table, self.table.columns), target.encode(table)
-        self.findings = self.findings.with_notes(table.notes + dropped)
-        for place, column in enumerate(self.table.columns):
-            wrong = rows[:, place].isinf().nonzero().flatten()
-            if len(wrong):
-                found = table.run(f"SELECT {sql_name(column.name)} FROM t LIMIT 1 OFFSET {int(wrong[0])}")[0][0]
-                raise Failure(
-                    f"{self._names(name)}: {column.name} is a {column.kind}, but {found!r} is none"
-                    f" (row {int(wrong[0]) + 1}, and {len(wrong) - 1} more)"
-                )
-        return rows, targets
+        found = labelled_rows(open_labelled(self.paths[name], self.table), self.table, target)
+        self.findings = self.findings.with_notes(found.notes)
+        return found.rows, found.targets
 
     def _keep(self, name: str, rows: Tensor, targets: Tensor) -> None:
         self.splits[name] = check_loaded((rows, targets), self.spec, f"{self._names('train')}, the {name} split")
