@@ -187,7 +187,7 @@ def test_folders_that_are_split_already(capsys: pytest.CaptureFixture[str]) -> N
     task = prepared()
     assert task.classes == ("a", "b")
     assert counts_of(task) == {"train": [5, 6], "val": [2, 1], "test": [0, 3]}
-    line = "note: extra in photos isn't used: neither train, val nor test with classes in it\n"
+    line = "note: not used: extra in photos, neither train, val nor test with classes in it\n"
     assert capsys.readouterr() == ("", line)
     shutil.rmtree("photos/validation")
     assert counts_of(prepared()) == {"train": [4, 5], "val": [1, 1], "test": [0, 3]}
@@ -196,7 +196,7 @@ def test_folders_that_are_split_already(capsys: pytest.CaptureFixture[str]) -> N
     save("photos/test/unknown.png", noise(1))
     capsys.readouterr()
     assert counts_of(prepared()) == {"train": [3, 4], "val": [1, 1], "test": [1, 1]}
-    assert capsys.readouterr().err.startswith("note: extra and test in photos isn't used")
+    assert capsys.readouterr().err.startswith("note: not used: extra and test in photos, ")
 
 
 def test_a_class_may_be_called_train() -> None:
@@ -244,8 +244,8 @@ def test_copies_that_spoil_the_metrics_are_named(capsys: pytest.CaptureFixture[s
     shutil.copy("photos/train/b/001.png", "photos/train/a/wrong.png")
     prepared()
     assert capsys.readouterr().err.splitlines() == [
-        "note: 1 of the images to validate or test on are copies of training images, such as test/a/copy.png",
-        "note: 2 images are copies in several classes, such as train/a/wrong.png and train/b/001.png",
+        "note: copies of training images among those to validate or test on: 1, such as test/a/copy.png",
+        "note: copies in several classes: 2, such as train/a/wrong.png and train/b/001.png",
     ]
 
 
@@ -312,14 +312,19 @@ def test_a_long_conversion_shows_how_far_it_is(
 ) -> None:
     fill("photos", a=4, b=4)
     monkeypatch.setattr(image_conversion, "SILENT", 0.0)
-    prepared()
-    assert capsys.readouterr().err == "converting images: 1 of 8\n"
+    monkeypatch.setattr(image_conversion, "MANY", 8)
+    line = "note: converting 8 files to samples: the next start finds them converted\n"
+    for err in (line, ""):
+        prepared()
+        assert capsys.readouterr() == ("", err)
     master, slave = os.openpty()
     with os.fdopen(slave, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         prepared(image_size=3)
         monkeypatch.undo()
-    assert os.read(master, 1000).startswith(b"\rconverting images: 1 of 8")
+    shown = os.read(master, 1000)
+    assert shown.startswith(b"\rconverting images: 1 of 8")
+    assert shown.endswith(b"\r\n")
     os.close(master)
 
 

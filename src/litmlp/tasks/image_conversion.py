@@ -1,7 +1,6 @@
 """Converts image files to samples, by the code that predict and serve have."""
 
 import hashlib
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -17,13 +16,14 @@ from litmlp.errors import Failure, UsageError
 from litmlp.inference.images import open_image, read_image_file, to_photo, to_values, unpacked
 from litmlp.model.spec import ImageForm
 from litmlp.tasks.image_files import ImageFile, Listing
-from litmlp.tasks.notes import is_first_process
+from litmlp.tasks.notes import is_first_process, note
 
 Colour = Literal["auto", "grey", "rgb"]
 FORM = ImageForm(white=255)  # scaled and cropped photos, as bytes
 CHANNELS: dict[Colour, tuple[int, ...]] = {"auto": (3, 1), "grey": (1,), "rgb": (3,)}  # that are converted to
 MODES = {1: "L", 3: "RGB"}
-SILENT = 2.0  # seconds of converting before anything is printed about it
+SILENT = 2.0  # seconds of converting before a terminal shows how far it is
+MANY = 2_000  # files whose conversion is announced elsewhere
 COPIES = 2  # of all samples that are in memory together while they are converted and split
 AT_ONCE = 256  # files that are given to the threads together
 
@@ -132,19 +132,15 @@ def is_coloured(samples: Tensor) -> bool:
 
 
 def with_progress(photos: Iterator[Photo | Failure], total: int) -> Iterator[Photo | Failure]:
-    """The photos; once they take long, a terminal shows how far they are, and another output gets one line."""
+    """The photos; a terminal shows how far they are once they take long, and another output gets one line."""
+    on_terminal = sys.stderr.isatty() and is_first_process()
+    if not on_terminal and total >= MANY:
+        note(f"converting {total:,} files to samples: the next start finds them converted")
     first = due = time.monotonic() + SILENT
-    on_terminal = sys.stderr.isatty()
     for done, photo in enumerate(photos, 1):
         yield photo
-        if time.monotonic() < due or not is_first_process():
-            continue
-        line = f"converting images: {done:,} of {total:,}"
-        if on_terminal:
-            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        if on_terminal and time.monotonic() >= due:
+            print(f"\rconverting images: {done:,} of {total:,}", end="", file=sys.stderr, flush=True)
             due = time.monotonic() + 0.2
-        else:
-            print(line, file=sys.stderr, flush=True)
-            due = math.inf
-    if on_terminal and due > first:
+    if due > first:
         print(file=sys.stderr)

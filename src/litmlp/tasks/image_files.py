@@ -71,7 +71,8 @@ def list_images(root: Path) -> Listing:
     for side, folder in sides.items():
         unknown = [name for name in folders_in(folder) if name not in classes]
         if unknown:
-            raise Failure(f"{folder}: {named(unknown)} isn't a class of {sides['train']}: remove it, or add it there")
+            lacking = f"{folder} has classes that {sides['train']} lacks"
+            raise Failure(f"{lacking}: {named(unknown)}; add them there, or remove them here")
         for label, name in enumerate(classes):
             files += [file_at(path, root, side, label) for path in files_in(folder / name)]
     is_split = sides["train"] != root

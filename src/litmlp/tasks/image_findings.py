@@ -60,17 +60,17 @@ def notes_about(listing: Listing, converted: Converted) -> Iterator[str]:
         refused = in_words(listing, converted.refused)
         yield f"skipped {len(converted.refused):,} of {len(listing.files):,} files: {refused}"
     if listing.unused:
-        yield f"{named(listing.unused)} in {listing.root} isn't used: neither train, val nor test with classes in it"
+        yield f"not used: {named(listing.unused)} in {listing.root}, neither train, val nor test with classes in it"
     files = [listing.files[place] for place in converted.places.tolist()]  # (n,)
     trained = torch.tensor([file.side == "train" for file in files])  # (n,)
     leaked = torch.isin(converted.groups, converted.groups[trained]) & ~trained  # (n,)
     if leaked.any():
         count, first = int(leaked.sum()), files[int(leaked.nonzero()[0])].name
-        yield f"{count:,} of the images to validate or test on are copies of training images, such as {first}"
+        yield f"copies of training images among those to validate or test on: {count:,}, such as {first}"
     unclear = with_several_labels(converted.groups, torch.tensor([file.label for file in files]))
     if len(unclear):
         names = " and ".join(files[place].name for place in unclear[:2].tolist())
-        yield f"{len(unclear):,} images are copies in several classes, such as {names}"
+        yield f"copies in several classes: {len(unclear):,}, such as {names}"
 
 
 def with_several_labels(groups: Tensor, labels: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ FRACTION = 0.2  # of all to test, and of the rest to validate
 def split_by_folders(sides: list[str], targets: Tensor, groups: Tensor, seed: int) -> dict[str, Tensor]:
     """The indices of the samples of ``train``, ``val`` and ``test``, ascending.
 
-    What is in none of the samples' folders is split off from the training samples.
+    A side that has no folder of its own is split off from the training samples.
 
     Args:
         sides: (n,) the side that each sample's folder says.
