@@ -135,7 +135,14 @@ def flats(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
                 f"--columns={{{other}: ignore}}",
                 f"--run={target}",
             ]
-            small = [f"--run={target}", "--hidden=[8]", "--bins=4", "--members=2", "--max_epochs=2", "--accelerator=cpu"]
+            small = [
+                f"--run={target}",
+                "--hidden=[8]",
+                "--bins=4",
+                "--members=2",
+                "--max_epochs=2",
+                "--accelerator=cpu",
+            ]
             quiet = ["--enable_progress_bar=false", f"--default_root_dir={root}"]
             with redirect_stdout(StringIO()):
                 fit.main(["--task=table", *flags, *small, *quiet])
