@@ -109,10 +109,15 @@ if "{command}" == "serve":
     run = uvicorn.Server.run
     def answer_once(server, sockets):
         def ask():
-            port = sockets[0].getsockname()[1]
+            url = f"http://127.0.0.1:{{sockets[0].getsockname()[1]}}"
             while not server.started:
                 pass
-            urllib.request.urlopen(f"http://127.0.0.1:{{port}}/model").read()
+            card = json.load(urllib.request.urlopen(f"{{url}}/model"))
+            if card["columns"]:
+                row = {{column["name"]: column["typical"] for column in card["columns"]}}
+                body = json.dumps({{"rows": [row]}}).encode()
+                asked = urllib.request.Request(f"{{url}}/predict", body, {{"Content-Type": "application/json"}})
+                urllib.request.urlopen(asked).read()
             server.should_exit = True
         threading.Thread(target=ask).start()
         run(server, sockets)
@@ -122,21 +127,31 @@ look()
 """
 
 
-@pytest.mark.parametrize(
-    ("command", "flags"), [("predict", ["0,1"]), ("export", ["--format", "pt2"]), ("serve", ["--port", "0"])]
-)
-def test_what_answers_imports_nothing_of_the_training(
-    command: str, flags: list[str], trained: Callable[[str], Run], tmp_path: Path
-) -> None:
+def modules_after(command: str, *flags: str | Path, cwd: Path) -> set[str]:
+    """The packages that a command has imported when it ends; serve.py has answered by then."""
     ended = subprocess.run(
-        [sys.executable, "-c", LOOK.format(command=command), "--ckpt", trained("xor").best, *flags],
+        [sys.executable, "-c", LOOK.format(command=command), *map(str, flags)],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
     loaded = set(json.loads(ended.stdout.splitlines()[-1]))
     assert {"torch", "litmlp"} <= loaded
-    assert loaded & HEAVY == set()
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"), [("predict", ["0,1"]), ("export", ["--format", "pt2"]), ("serve", ["--port", "0"])]
+)
+def test_what_answers_imports_nothing_of_the_training(
+    command: str, flags: list[str], trained: Callable[[str], Run], tmp_path: Path
+) -> None:
+    assert modules_after(command, "--ckpt", trained("xor").best, *flags, cwd=tmp_path) & HEAVY == set()
+
+
+def test_a_table_is_served_without_what_reads_its_files(flats: Callable[[str], Run], tmp_path: Path) -> None:
+    loaded = modules_after("serve", "--ckpt", flats("kind").best, "--port", "0", cwd=tmp_path)
+    assert loaded & (HEAVY | {"duckdb", "pyarrow", "pandas"}) == set()

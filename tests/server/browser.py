@@ -37,7 +37,7 @@ class Page:
     """The open page, as a person sees it."""
 
     def __init__(self, browser: Chrome, url: str) -> None:
-        self.browser = browser
+        self.browser, self.url = browser, url
         self.console()
         browser.get(url)
         self.until(lambda: browser.execute_script("return document.body.dataset.ready"))

@@ -61,7 +61,7 @@ function category(column, id, changed) {
   field.append(...column.categories.map((name) => make("option", { textContent: name })), make("hr"),
     make("option", { textContent: "missing" }), make("option", { textContent: "something else" }));
   [...field.options].forEach((option, index) => { option.value = index; });
-  field.addEventListener("input", changed);
+  field.addEventListener("change", changed);
   return { parts: [field], set: (value) => { field.value = values.indexOf(value); }, value: () => values[field.value], isWrong: () => false };
 }
 

@@ -19,10 +19,10 @@ export function whatif({ model, percent, panel, changed, chosen, set }) {
   const [by, of, curve, bars, plot] = ["#by", "#of", "figure", "ol", ".plot"].map(find);
   let column;
   by.append(...model.columns.map(({ name }) => new Option(name)));
-  by.addEventListener("input", () => chosen(model.columns[by.selectedIndex]));
+  by.addEventListener("change", () => chosen(model.columns[by.selectedIndex]));
   if (of) {
     of.append(new Option("the answer"), ...model.classes.map((name) => new Option(name)));
-    of.addEventListener("input", changed);
+    of.addEventListener("change", changed);
   } else {
     find("b").textContent = model.target;
   }
