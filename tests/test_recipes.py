@@ -11,7 +11,8 @@ from tests.conftest import ROOT, Fit, points_everywhere
 from tests.crash import CrashError
 from tests.faults.compare import differences
 
-RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+TABLES = ["adult", "california"]
+RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.yaml") if path.stem not in TABLES)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
@@ -28,6 +29,15 @@ def test_a_recipe_is_a_pure_mlp_and_states_its_result(recipe: Path) -> None:
 
 def test_there_is_a_recipe_for_each_of_both_tasks_and_machines() -> None:
     assert [recipe.stem for recipe in RECIPES] == ["fashion_mnist", "fashion_mnist_gpu", "mnist", "mnist_gpu"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_recipe_for_a_table_states_its_result_and_what_it_was_measured_on(name: str) -> None:
+    path = ROOT / "recipes" / f"{name}.yaml"
+    data = ["--data", str(ROOT / "src/litmlp/tasks/penguins.csv"), "--target", "species"]
+    settings = read_command(["--config", str(path), "--accelerator", "cpu", *data]).settings
+    assert (settings.task, settings.members, settings.bins) == ("table", 16, 48)
+    assert re.match(r"# (RMSE|accuracy) 0\.\d{4}.*: the mean of the seeds 0, 1, 2 \(0\.\d{4} to 0\.\d{4}\)\.", path.read_text())
 
 
 @pytest.mark.slow

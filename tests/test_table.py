@@ -242,6 +242,7 @@ def test_a_run_isnt_resumed_with_other_data(houses_csv: Path, run_fit: Fit):
         run_fit(*flags, "--callbacks=null", task="table")
 
 
+@pytest.mark.slow
 def test_by_hand_and_two_processes_make_the_same_weights(houses_csv: Path, tmp_path: Path):
     flags = [*flags_for(houses_csv), "--task", "table", "--accelerator", "cpu", "--threads", "1"]
     fitted = script("fit", *flags, cwd=tmp_path)
