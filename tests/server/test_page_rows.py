@@ -174,6 +174,8 @@ def test_the_curve_of_a_probability(kind: Form) -> None:
     for place, name in enumerate(("large", "small")):
         Select(kind.browser.find_element(By.ID, "of")).select_by_visible_text(name)
         kind.until(lambda place=place: is_drawn(place))
+    svg = kind.browser.find_element(By.CSS_SELECTOR, "#whatif svg")
+    assert str(svg.get_attribute("aria-label")).startswith("Probability of small by area: from ")
     Select(kind.field("quarter")).select_by_visible_text("Nord")
     kind.row["quarter"] = "Nord"
     kind.until(lambda: is_drawn(1))

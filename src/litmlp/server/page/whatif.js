@@ -10,14 +10,14 @@ const toDate = (column, number) => new Date(number).toISOString().slice(0, hasTi
 
 export function whatif({ model, percent, panel, changed, chosen, set }) {
   panel.hidden = false;
-  const subject = model.classes ? '<label for="of">Probability of</label><select id="of"></select>' : "<b></b>";
-  panel.innerHTML = `<p><span>${subject}</span><span><label for="by">by</label><select id="by"></select></span></p>
+  const choice = '<label for="of">Probability of</label><select id="of"></select>';
+  panel.innerHTML = `<p><span>${model.classes ? choice : "<b></b>"}</span><span><label for="by">by</label><select id="by"></select></span></p>
     <figure><div class="scale"><span></span><span></span></div>
     <div class="plot"><svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img"><line x2="100"/><polyline/></svg><i></i></div>
     <div class="ends"><span></span><span></span></div></figure><ol class="bars ${model.classes ? "" : "values"}"></ol>`;
   const find = (selector) => panel.querySelector(selector);
   const [by, of, curve, bars, plot] = ["#by", "#of", "figure", "ol", ".plot"].map(find);
-  let column;
+  let column, subject;
   by.append(...model.columns.map(({ name }) => new Option(name)));
   by.addEventListener("change", () => chosen(model.columns[by.selectedIndex]));
   if (of) {
@@ -58,8 +58,10 @@ export function whatif({ model, percent, panel, changed, chosen, set }) {
     if (asked.column !== column) return; // another has been chosen meanwhile
     const index = model.classes ? place(answer) : 0;
     const shown = (one) => (model.classes ? one.probabilities : one.values)[index];
+    subject = model.classes ? `Probability of ${model.classes[index]}` : model.target;
     const isCategory = column.kind === "category";
     [curve.hidden, bars.hidden] = [isCategory, !isCategory];
+    bars.ariaLabel = `${subject} by ${column.name}`;
     (isCategory ? drawBars : drawCurve)(asked, shown(answer), others.map(shown));
   }
 
@@ -93,7 +95,7 @@ export function whatif({ model, percent, panel, changed, chosen, set }) {
     const label = (value) => written(column, value);
     fill(".scale", model.classes ? ["100\u202f%", "0"] : [short(top), short(bottom)]);
     fill(".ends", [label(column.low), label(column.high)]);
-    find("svg").ariaLabel = `From ${text(heights[0])} at ${label(column.low)} to ${text(heights.at(-1))} at ${label(column.high)}`;
+    find("svg").ariaLabel = `${subject} by ${column.name}: from ${text(heights[0])} at ${label(column.low)} to ${text(heights.at(-1))} at ${label(column.high)}`;
   }
 
   // The ends of the answers' axis, round ones.
