@@ -269,9 +269,8 @@ def test_a_regression_s_picture(
 def write_table(path: Path, rows: range) -> Path:
     """A table in which ``size`` decides, most of the time."""
     kinds = ["yes" if (n * 7 % 50 > 24) != (n % 13 == 0) else "no" for n in rows]
-    lines = [
-        f"{n * 7 % 50},{n % 4 if n % 9 else 'NA'},{'cd'[n % 2]},{kind}" for n, kind in zip(rows, kinds, strict=True)
-    ]
+    lines = [f"{n * 7 % 50},{n % 4 if n % 9 else 'NA'},{'cd'[n % 2]}" for n in rows]
+    lines = [f"{line},{kind}" for line, kind in zip(lines, kinds, strict=True)]
     path.write_text("\n".join(["size,number,letter,large", *lines]) + "\n")
     return path
 
