@@ -43,8 +43,8 @@ def test_equal_scores_count_as_half_in_order() -> None:
 
 
 def test_calibration_by_hand() -> None:
-    probabilities = torch.tensor([0.0, 0.05, 0.1, 0.55, 0.59, 0.5, 1.0])
-    positive = torch.tensor([False, True, False, True, True, False, True])
+    probabilities = torch.tensor([0.0, 0.05, 0.1, 0.55, 0.59, 0.5, 1.0, math.nan])
+    positive = torch.tensor([False, True, False, True, True, False, True, True])
     found = calibration_of(probabilities, positive)
     assert found.counts.tolist() == [2, 1, 0, 0, 0, 3, 0, 0, 0, 1]
     assert found.observed.nan_to_num(nan=-1).tolist() == pytest.approx([0.5, 0, -1, -1, -1, 2 / 3, -1, -1, -1, 1])
