@@ -1,13 +1,12 @@
 """All that a test says of a model's outputs: lines, and charts by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 from PIL.Image import Image
 from torch import Tensor
 
-from litmlp.model.columns import TableForm
 from litmlp.model.network import Network
 from litmlp.studies.charts import confusion_chart
 from litmlp.studies.diagrams import calibration_chart, importance_chart, predicted_chart, roc_chart
@@ -56,10 +55,10 @@ def report_of(
     """
     form = network.spec.table
     importance = importance_of(network, samples, targets, progress) if form is not None else None
-    place = None
+    place: Callable[[int], str] | None = None
     if form is not None:
         places = importance.order if importance is not None else list(range(len(form.columns)))
-        place = partial(described, form, samples, places[:COLUMNS_NAMED])
+        place = partial(row_place, lambda index: row_text(form, samples[index], places[:COLUMNS_NAMED]))
     describe = of_values if network.spec.classes is None else of_classes
     report = describe(network, samples, targets, outputs, place)
     if form is None or importance is None:
@@ -71,9 +70,9 @@ def report_of(
     return Report([*report.lines, *importance_lines(importance, names)], {**report.charts, "importance": chart})
 
 
-def described(form: TableForm, rows: Tensor, places: Sequence[int], index: int) -> str:
-    """Some columns of one of the rows (rows, columns), in brackets."""
-    return f"({row_text(form, rows[index], places)})"
+def row_place(describe: Callable[[int], str], index: int) -> str:
+    """A row's values in brackets."""
+    return f"({describe(index)})"
 
 
 def of_values(
