@@ -49,7 +49,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     ours = " ".join(["LitMLP", *flags.flags])
     theirs = {name: name if flags.rows == "train+val" else f"{name} on train" for name in LIBRARIES}
-    candidates = {ours: None} if "litmlp" in flags.candidates else {}
+    candidates: dict[str, str | None] = {ours: None} if "litmlp" in flags.candidates else {}
     if flags.peers is not None:
         candidates |= {theirs[name]: name for name in LIBRARIES if name in flags.candidates}
     results: dict[str, list[float]] = json.loads(flags.results.read_text()) if flags.results.is_file() else {}

@@ -43,8 +43,8 @@ def test_equal_scores_count_as_half_in_order() -> None:
 
 
 def test_calibration_by_hand() -> None:
-    probabilities = torch.tensor([0.0, 0.05, 0.1, 0.55, 0.59, 0.5, 1.0])
-    positive = torch.tensor([False, True, False, True, True, False, True])
+    probabilities = torch.tensor([0.0, 0.05, 0.1, 0.55, 0.59, 0.5, 1.0, math.nan])
+    positive = torch.tensor([False, True, False, True, True, False, True, True])
     found = calibration_of(probabilities, positive)
     assert found.counts.tolist() == [2, 1, 0, 0, 0, 3, 0, 0, 0, 1]
     assert found.observed.nan_to_num(nan=-1).tolist() == pytest.approx([0.5, 0, -1, -1, -1, 2 / 3, -1, -1, -1, 1])
@@ -143,7 +143,7 @@ def test_the_roc_chart_passes_through_its_points() -> None:
     assert chart.getpixel(plane.at((0.9, 0.5))) == PAPER
     assert chart.getpixel(plane.at((0.2, 0.9))) == PALE  # the grid
     x, y = plane.at((1, 0))
-    for row, text in enumerate(("AUC 0.7500", "yes")):
+    for row, text in enumerate(("AUC 0.7500", "class yes")):
         blank = Image.new("RGB", chart.size, PAPER)
         write(blank, text, (x - 2 * GAP, y - 2 * LINE - LINE // 2 + LINE * row), right=True)
         letters = numpy.asarray(blank).sum(2) < 300  # dark: all bands together
@@ -172,7 +172,8 @@ def test_bars_of_importance() -> None:
     assert_shows(chart, "-0.2000", (left + BAR // 2 + GAP + width_of("-0.2000") // 2, rows[2]))
     many = importance_chart([f"column {n}" for n in range(50)], [1.0] * 50, "accuracy")
     assert many.height == LINE + GAP + BAR_ROW * MOST_BARS
-    assert importance_chart(["a"], [0.0], "accuracy").getcolors() is not None
+    none = importance_chart(["a"], [-1e-9], "accuracy")
+    assert_shows(none, "0.0000", (width_of("a") + 3 * GAP + width_of("0.0000") // 2, rows[0]))
 
 
 def test_letters_are_readable_in_tensorboard_s_cards() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from litmlp import Settings, Spec
 from litmlp.model.columns import Column, TableForm
 from litmlp.model.network import Network
+from litmlp.studies.errors import numbers_text
 from litmlp.studies.importance import importance_lines, importance_of
 from litmlp.studies.row_texts import row_text, value_text
 
@@ -98,3 +99,4 @@ def test_rows_in_words() -> None:
     assert value_text(columns[2], 8e6) == "23873-04-04"
     odd = Column("odd", "category", categories=("a\nb", "x" * 50))
     assert [value_text(odd, index) for index in (0, 1)] == [r"'a\nb'", f"{'x' * 29}…"]
+    assert numbers_text(torch.tensor([[0.12345, 341_699.0], [2e9, -15_000.4]])) == "0.1235, 341699, 2e+09, -15000"

@@ -1,5 +1,6 @@
 """test.py repeats a run's test, and shows where the model is wrong."""
 
+import re
 import shutil
 from collections.abc import Callable
 from io import BytesIO
@@ -263,3 +264,70 @@ def test_a_regression_s_picture(
     shown = BytesIO(events.Images("test/predicted")[-1].encoded_image_string)
     with Image.open(tmp_path / "predicted.png") as picture, Image.open(shown) as logged:
         assert picture.tobytes() == logged.tobytes() == predicted_chart(values[:, 0], targets[:, 0]).tobytes()
+
+
+def write_table(path: Path, rows: range) -> Path:
+    """A table in which ``size`` decides, most of the time."""
+    kinds = ["yes" if (n * 7 % 50 > 24) != (n % 13 == 0) else "no" for n in rows]
+    lines = [f"{n * 7 % 50},{n % 4 if n % 9 else 'NA'},{'cd'[n % 2]}" for n in rows]
+    lines = [f"{line},{kind}" for line, kind in zip(lines, kinds, strict=True)]
+    path.write_text("\n".join(["size,number,letter,large", *lines]) + "\n")
+    return path
+
+
+@pytest.fixture
+def table_run(run_fit: Callable[..., Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    path = write_table(tmp_path / "things.csv", range(400))
+    small = ["--max_epochs", "8", "--hidden", "[8]", "--bins", "8", "--members", "1"]
+    run = run_fit("--data", str(path), "--target", "large", *small, task="table")
+    capsys.readouterr()
+    return run
+
+
+def test_a_table_s_report(table_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command.main(["--ckpt", str(table_run.folder), "--images", str(tmp_path / "charts")])
+    lines = capsys.readouterr().out.splitlines()
+    metrics = ["test/loss", "test/accuracy", "test/auc", "test/balanced_accuracy"]
+    assert [line.split()[0] for line in lines[:4]] == metrics
+    assert re.fullmatch(r"base rate        0\.5\d+, always (no|yes)", lines[4])
+    errors = [line for line in lines if line.startswith("  sample ")]
+    assert errors
+    for line in errors:
+        assert re.fullmatch(
+            r"  sample \d+ \(size \d+, (number (missing|[0-3])|letter [cd]), (number (missing|[0-3])|letter [cd])\): "
+            r"(yes, not no|no, not yes) \(\d+\.\d%\)",
+            line,
+        )
+    title = r"accuracy lost when a column is shuffled among \d+ rows \(mean of 3 shuffles\):"
+    start = next(place for place, line in enumerate(lines) if re.fullmatch(title, line))
+    assert lines[start + 1].startswith("  size    ")
+    assert sorted(line.split()[0] for line in lines[start + 1 : start + 4]) == ["letter", "number", "size"]
+    names = ["confusion", "calibration", "roc", "importance"]
+    assert lines[start + 4 : -1] == [f"image            {tmp_path / 'charts' / name}.png" for name in names]
+    events = EventAccumulator(str(table_run.folder))
+    events.Reload()
+    assert {f"test/{name}" for name in names} <= set(events.Tags()["images"])
+
+
+def test_a_table_that_has_changed_is_refused(
+    table_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ckpt = ["--ckpt", str(table_run.best)]
+    write_table(tmp_path / "things.csv", range(410))
+    with pytest.raises(Failure) as changed:
+        command.main(ckpt)
+    assert str(changed.value) == "the table's files have changed since the run: test on others with --test_data"
+    (tmp_path / "things.csv").unlink()
+    with pytest.raises(UsageError) as vanished:
+        command.main(ckpt)
+    assert str(vanished.value) == f"{tmp_path / 'things.csv'}: there is no such file"
+    other = write_table(tmp_path / "other.csv", range(1000, 1200))
+    command.main([*ckpt, "--test_data", str(other)])
+    assert "accuracy lost when a column is shuffled among 200 rows (mean of 3 shuffles):" in capsys.readouterr().out
+    other.write_text("size,large\n1,yes\n")
+    with pytest.raises(Failure) as failure:
+        command.main([*ckpt, "--test_data", str(other)])
+    assert str(failure.value) == f"--test_data {other}: these columns are missing: number, letter"
+    shutil.copy(table_run.best, tmp_path / "alone.ckpt")
+    with pytest.raises(Failure, match="^the checkpoint lies in no run, which would name the table's files: name some "):
+        command.main(["--ckpt", str(tmp_path / "alone.ckpt")])

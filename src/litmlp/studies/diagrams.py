@@ -52,7 +52,7 @@ def roc_chart(roc: Roc, positive: str) -> Image.Image:
     plane.line([(0, 0), (1, 1)], GREY, THICK // 2)
     plane.line(list(zip(roc.false_positives.tolist(), roc.true_positives.tolist(), strict=True)), BLUE, THICK + 2)
     x, y = plane.at((1, 0))
-    for row, text in enumerate([f"AUC {roc.area:.4f}", shortened(positive)]):
+    for row, text in enumerate([f"AUC {roc.area:.4f}", f"class {shortened(positive)}"]):
         write(plane.chart, text, (x - 2 * GAP, y - 2 * LINE - LINE // 2 + LINE * row), right=True)
     return plane.chart
 
@@ -98,7 +98,7 @@ def importance_chart(names: Sequence[str], drops: Sequence[float], metric: str) 
     """
     texts, drops = [shortened(name) for name in names[:MOST_BARS]], drops[:MOST_BARS]
     left = max(map(width_of, texts)) + 2 * GAP
-    values = [f"{drop:.4f}" for drop in drops]
+    values = [f"{drop:z.4f}" for drop in drops]
     title = f"{metric} lost when the column is shuffled".translate(NOT_IN_FONT)
     width = max(left + BAR + 2 * GAP + max(map(width_of, values)), width_of(title) + GAP)
     chart = Image.new("RGB", (width, LINE + GAP + BAR_ROW * len(texts)), PAPER)

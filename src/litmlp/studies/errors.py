@@ -73,8 +73,10 @@ def largest_errors(targets: Tensor, predictions: Tensor, place: Callable[[int], 
 
 
 def numbers_text(numbers: Tensor) -> str:
-    """Numbers with commas between them."""
-    return ", ".join(f"{number:.4g}" for number in numbers.flatten().tolist())
+    """Numbers with commas between them: 0.1235, 341699, 1.2e+09."""
+    return ", ".join(
+        f"{number:.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:.4g}" for number in numbers.flatten().tolist()
+    )
 
 
 def errors_chart(worst: Tensor, captions: list[str]) -> dict[str, Image]:

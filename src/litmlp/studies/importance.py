@@ -101,5 +101,5 @@ def importance_lines(importance: Importance, names: list[str]) -> list[str]:
         "",
         f"{importance.metric} lost when a column is shuffled among {importance.rows:,} rows"
         f" (mean of {SHUFFLES} shuffles):",
-        *(f"  {names[place]:{width}}  {float(importance.drops[place]):7.4f}" for place in importance.order),
+        *(f"  {names[place]:{width}}  {float(importance.drops[place]):z7.4f}" for place in importance.order),
     ]

@@ -56,7 +56,12 @@ def roc_of(scores: Tensor, positive: Tensor) -> Roc | None:
 
 
 def calibration_of(probabilities: Tensor, positive: Tensor) -> Calibration:
-    """How well probabilities (samples,) agree with which samples are of the class (samples,), in ten equal bins."""
+    """How well probabilities (samples,) agree with which samples are of the class (samples,), in ten equal bins.
+
+    Probabilities that aren't finite are in none.
+    """
+    finite = probabilities.isfinite()
+    probabilities, positive = probabilities[finite], positive[finite]
     places = (probabilities.double() * BINS).long().clamp(0, BINS - 1)
     counts, predicted, observed = (
         torch.bincount(places, weights, minlength=BINS) for weights in (None, probabilities.double(), positive.double())
