@@ -120,5 +120,10 @@ def check_content(checkpoint: Any, expected: dict[str, Any], path: Path) -> None
     """Raise a Failure that names the first place in which a checkpoint doesn't hold what it has to."""
     mismatch = find_mismatch(checkpoint, expected)
     if mismatch is not None:
-        what = "/".join(mismatch) or "what should be"
-        raise Failure(f"{path} is no checkpoint of LitMLP that can be used here: {what} in it is missing or wrong")
+        raise unusable(path, mismatch)
+
+
+def unusable(path: Path, keys: list[str]) -> Failure:
+    """What to say about a checkpoint in which there isn't what has to be, where the keys lead."""
+    what = "/".join(keys) or "what should be"
+    return Failure(f"{path} is no checkpoint of LitMLP that can be used here: {what} in it is missing or wrong")
