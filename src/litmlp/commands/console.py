@@ -6,11 +6,9 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import NoReturn
 
-from litmlp.errors import Failure, UsageError
+from litmlp.errors import Failure, UsageError, one_line
 from litmlp.files import output_fails
 from litmlp.signals import INTERRUPTION
-
-LONGEST_LINE = 2000
 
 
 def run(command: str, name: str, argv: list[str]) -> NoReturn:
@@ -48,13 +46,6 @@ def run(command: str, name: str, argv: list[str]) -> NoReturn:
         discard_output()
         sys.exit(1)
     sys.exit(0)
-
-
-def one_line(message: str) -> str:
-    """A message as a line that a terminal can show, whatever values it quotes: at most ``LONGEST_LINE`` characters."""
-    line = " ".join(message.split())
-    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
-    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 301]}…{shown[-300:]}"
 
 
 def discard_output() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
-from litmlp.errors import Failure, UsageError
+from litmlp.errors import Failure, UsageError, one_line, printable
 from litmlp.files import read_regular
 from litmlp.inference.images import sample_from_image
 from litmlp.inference.predictions import outputs_of, predictions_from
@@ -49,7 +49,8 @@ def main(argv: list[str]) -> None:
     takes_images = len(network.spec.sample_shape) == 3
     names = [str(path) for name in flags.inputs for path in files_in(Path(name))] if takes_images else flags.inputs
     failed = Failures()
-    write(flags.format, failed.taken_out(answers(network, names)), max(map(len, names), default=0))
+    width = max((len(printable(name)) for name in names), default=0)
+    write(flags.format, failed.taken_out(answers(network, names)), width)
     if failed.count:
         raise Failure(f"{failed.count} of {len(names)} inputs couldn't be answered")
 
@@ -64,7 +65,7 @@ class Failures:
         """The answers, each with its input."""
         for name, answer in answers:
             if isinstance(answer, Failure):
-                print(f"predict.py: {name}: {answer}", file=sys.stderr)
+                print(one_line(f"predict.py: {name}: {answer}"), file=sys.stderr)
                 self.count += 1
             else:
                 yield {"input": name, **answer}
@@ -119,11 +120,12 @@ def write(form: str, answers: Iterator[Answer], width: int) -> None:
     """Write the answers to stdout, each as soon as it is there."""
     if form == "text":
         for answer in answers:
-            print(f"{answer['input']:{width}}  {in_words(answer)}", flush=True)
+            print(f"{printable(answer['input']):{width}}  {in_words(answer)}", flush=True)
     elif form == "json":
         print("[", end="")
         for number, answer in enumerate(answers):
-            print(f"{',' if number else ''}\n{json.dumps(answer, ensure_ascii=False)}", end="", flush=True)
+            text = json.dumps(answer, ensure_ascii=not answer["input"].isprintable())
+            print(f"{',' if number else ''}\n{text}", end="", flush=True)
         print("\n]")
     else:
         table = csv.writer(sys.stdout, lineterminator="\n")

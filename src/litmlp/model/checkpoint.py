@@ -1,5 +1,6 @@
 """Checkpoint files: written so that no moment of a crash costs the previous one, read so that no file can do harm."""
 
+import os
 import pickle
 import re
 import warnings
@@ -70,6 +71,8 @@ def unpickle(path: Path) -> Any:
     """
     if path.is_dir():
         raise Failure(f"{path} is a folder: name a checkpoint in it")
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (no, where we have no rights to look)
+        raise Failure(f"{path} is a device or a pipe, no file")
     try:
         with zipfile.ZipFile(path) as archive:
             # torch.save never compresses: what claims to be larger than the file would fill the memory

@@ -9,7 +9,8 @@ from lightning.pytorch import Trainer
 
 USAGE = "%(prog)s [--task TASK] [--FLAG VALUE ...]"
 ENDING = (
-    "The Trainer's flags, among them --max_epochs, --accelerator, --devices, --precision and --callbacks: --help trainer"
+    "The Trainer's flags, among them --max_epochs, --accelerator, --devices, --precision and --callbacks:"
+    " --help trainer"
 )
 
 

@@ -109,7 +109,8 @@ class ClassificationMetrics(EpochMetrics):
 
     def update(self, losses: tuple[Tensor, ...], logits: Tensor, targets: Tensor, batch_sizes: list[int]) -> None:
         """Add batches."""
-        weights = torch.tensor(batch_sizes, dtype=torch.float32, device=logits.device)
+        # Made on the CPU and copied without waiting: a GPU would else have to finish its work first.
+        weights = torch.tensor(batch_sizes, dtype=torch.float32).to(logits.device, non_blocking=True)
         self.loss.update(torch.stack(losses).float() @ weights)
         self.samples.update(weights)
         self.accuracy.update(logits.float(), targets)

@@ -109,4 +109,7 @@ class ExactModelCheckpoint(ModelCheckpoint):
 
 def is_path(value: Any) -> bool:
     """Whether a value can be the path of a file, or none yet."""
-    return isinstance(value, str) and value.isprintable() and len(PurePath(value).name.encode()) <= 255
+    try:
+        return isinstance(value, str) and "\0" not in value and len(os.fsencode(PurePath(value).name)) <= 255
+    except UnicodeEncodeError:
+        return False

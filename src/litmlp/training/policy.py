@@ -25,7 +25,14 @@ from lightning.pytorch.callbacks import (
     WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.plugins import AsyncCheckpointIO, CheckpointIO, LayerSync, Precision, TorchCheckpointIO, XLACheckpointIO
+from lightning.pytorch.plugins import (
+    AsyncCheckpointIO,
+    CheckpointIO,
+    LayerSync,
+    Precision,
+    TorchCheckpointIO,
+    XLACheckpointIO,
+)
 from lightning.pytorch.profilers import Profiler, XLAProfiler
 from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException

@@ -10,7 +10,6 @@ from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from torch import Tensor
 
-from litmlp.errors import Failure
 from litmlp.model.checkpoint import unusable
 from litmlp.model.loading import check_weights, summary_of
 from litmlp.training.mlp import MLP
