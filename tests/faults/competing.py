@@ -9,7 +9,8 @@ from random import Random
 from tests.faults.kills import ENVIRONMENT
 
 IN_USE = re.compile(
-    r"fit\.py: \S+ (is in use by process \d+ on host \S+ since [\d-]+ [\d:]+: wait for it, stop it, or choose another --run"
+    r"fit\.py: \S+ (is in use by process \d+ on host \S+ since [\d-]+ [\d:]+: wait for it, stop it,"
+    r" or choose another --run"
     r"|was just trained further by another process: start the same command again)\n"
 )
 

@@ -63,12 +63,7 @@ def read_image(content: bytes, mode: str = "L") -> Image.Image:
     Raises:
         Failure: if it is no image, is damaged, or is larger than ``MAX_PIXELS`` once unpacked.
     """
-    try:
-        image = Image.open(BytesIO(content), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise Failure(f"no image in a format that is read here ({', '.join(FORMATS)})") from None
-    except Exception as error:  # whatever else a broken or hostile file makes of Pillow
-        raise damaged(error) from error
+    image = open_image(content)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise Failure(f"an image of {width} × {height} pixels: at most {MAX_PIXELS:,} pixels are unpacked")
@@ -77,6 +72,20 @@ def read_image(content: bytes, mode: str = "L") -> Image.Image:
         image.load()
         return reduced(ImageOps.exif_transpose(image), mode)
     except Exception as error:  # as above
+        raise damaged(error) from error
+
+
+def open_image(content: bytes) -> Image.Image:
+    """The image that a file holds, not unpacked yet.
+
+    Raises:
+        Failure: if it is no image, or is damaged.
+    """
+    try:
+        return Image.open(BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise Failure(f"no image in a format that is read here ({', '.join(FORMATS)})") from None
+    except Exception as error:  # a broken or hostile file makes Pillow raise anything: it names no common class
         raise damaged(error) from error
 
 
