@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 from torch._subclasses.fake_tensor import DataDependentOutputException
@@ -113,11 +114,12 @@ def autocast(precision: str) -> AbstractContextManager[Any]:
 
 
 def step(model: MLP, batch: Batch, optimizer: torch.optim.Optimizer, precision: str = "32-true") -> None:
-    """One step, as the Trainer makes it."""
+    """One step, as the Trainer makes it, with gradients from nowhere: the engine that makes them needs a real GPU."""
     with autocast(precision):
-        loss = model.training_step(batch, 0)
+        assert model.training_step(batch, 0).device == GPU
     optimizer.zero_grad()
-    loss.backward()
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
 
@@ -146,6 +148,18 @@ def test_a_step_stays_on_its_device(name: str, regression: bool, precision: str,
 
 
 @pytest.mark.parametrize("regression", [False, True], ids=["classes", "regression"])
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_gradients_come_to_every_parameter_on_its_device(name: str, regression: bool) -> None:
+    """On the meta device, whose tensors have no values either, but which the engine knows."""
+    model = make_model(CONFIGURATIONS[name], regression).to("meta")
+    samples = torch.zeros(BATCH, *model.spec.sample_shape, device="meta")
+    targets = torch.zeros((BATCH, 3) if regression else BATCH, dtype=None if regression else torch.int64, device="meta")
+    model.training_step(Batch(samples, targets), 0).backward()
+    gradients = [parameter.grad for parameter in model.parameters()]
+    assert all(gradient is not None and gradient.is_meta for gradient in gradients)
+
+
+@pytest.mark.parametrize("regression", [False, True], ids=["classes", "regression"])
 def test_metrics_are_summed_without_waiting_for_the_device(regression: bool, fake: FakeTensorMode) -> None:
     metrics = model_and_loader(fake, {}, regression)[0].train_metrics
     rows = UPDATE_EVERY // 2
@@ -168,13 +182,15 @@ def test_metrics_are_summed_without_waiting_for_the_device(regression: bool, fak
 def test_weights_are_averaged_on_the_device(fake: FakeTensorMode) -> None:
     network = make_model({"batch_norm": True}).network
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=False)
-    average.n_averaged += 1  # the first is a copy
-    for module in (network, average.module):
+    for module in (network, average):
         to_fake(module, fake)
-    with fake, Watch() as seen:
-        average.update_parameters(network)
+    pairs = (list(average.module.parameters()), list(network.parameters()))
+    with fake, torch.no_grad(), Watch() as seen:
+        get_ema_multi_avg_fn(0.9)(*pairs, average.n_averaged)
     assert seen.copies == []
-    assert {tensor.device for tensor in average.module.state_dict().values()} == {GPU}
+    assert {tensor.device for tensor in average.state_dict().values()} == {GPU}
+    with fake, pytest.raises(DataDependentOutputException):  # torch asks whether it is the first average
+        average.update_parameters(network)
 
 
 @pytest.mark.parametrize("seed", [0, None], ids=["training", "evaluation"])
@@ -202,7 +218,7 @@ def test_a_tensor_on_the_wrong_device_is_found(fake: FakeTensorMode) -> None:
     model, loader = model_and_loader(fake, {"dropout": 0.3})
     with fake:
         model.network.mean = model.network.mean.cpu()
-        with pytest.raises(RuntimeError, match="two different devices cuda:0, cpu"):
+        with pytest.raises(RuntimeError, match="found at least two devices, cuda:0 and cpu"):
             model.training_step(next(iter(loader)), 0)
 
 
@@ -217,6 +233,7 @@ def test_what_a_resume_point_holds_of_an_epoch_comes_to_the_device_that_trains(f
     model = make_model({})
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     model.trainer = trainer
+    assert isinstance(trainer.strategy, SingleDeviceStrategy)
     trainer.strategy._root_device = GPU
     sums = model.train_metrics.progress()["sums"]
     with fake:

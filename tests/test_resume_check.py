@@ -40,7 +40,7 @@ def edited(base: Run) -> Iterator[tuple[Run, dict[str, Any]]]:
 
 def key_of_model_checkpoint(content: dict[str, Any]) -> str:
     """The key of the ModelCheckpoint's state."""
-    return next(key for key in content["callbacks"] if key.startswith("ExactModelCheckpoint"))
+    return next(str(key) for key in content["callbacks"] if key.startswith("ExactModelCheckpoint"))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def make(random: Random, base: Path) -> Case:
     command = random.choice(("predict", "predict", "test", "test", "export", "serve", "compare", "compare"))
     values = Values(random, wildness=random.choice((0.0, 0.05, 0.3)))
     known = FLAGS[command]
-    names = [name for name in ("ckpt", "vary") if name in known and random.random() < 0.95]
+    names: list[str] = [name for name in ("ckpt", "vary") if name in known and random.random() < 0.95]
     names += [random.choice(sorted(known)) for _ in range(random.choice((0, 0, 1, 1, 2)))]
     steps = [flag(random, values, name, known) for name in names]
     if command == "predict" and random.random() < 0.95:

@@ -94,7 +94,7 @@ class BatchLoader:
         if self.seed is None:
             yield from self._evaluation_batches()
             return
-        order = epoch_order(len(self.samples), self.seed, self.epoch).to(self.samples.device)  # (all samples,)
+        order = copied(epoch_order(len(self.samples), self.seed, self.epoch), self.samples.device)  # (all samples,)
         self.batches_done, self.first_batch = self.first_batch, 0
         for start in range(self.batches_done * self.step_size, len(order), self.step_size):
             step = order[start : start + self.step_size]  # (samples of the step over all processes,)
@@ -112,8 +112,13 @@ class BatchLoader:
 
     def _on_device(self, samples: Tensor, targets: Tensor, weight: float = 1.0) -> Batch:
         if samples.device != self.device:
-            samples, targets = (tensor.to(self.device, non_blocking=True) for tensor in (samples, targets))
+            samples, targets = copied(samples, self.device), copied(targets, self.device)
         return Batch(samples, targets, weight)
+
+
+def copied(tensor: Tensor, device: torch.device) -> Tensor:
+    """A CPU's tensor on a device, without waiting until a CUDA device has finished the work before."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 def fits(size: int, device: torch.device) -> bool:
