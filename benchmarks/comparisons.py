@@ -86,10 +86,17 @@ SETTINGS_TO_98 = {
 
 
 def device(setting: Setting) -> Group:
-    """Batches of 1024, for a GPU above all; and what compiling and CUDA graphs would give."""
-    ours = ["--task", "mnist", *SAME_NETWORK, "--batch_size", "1024", "--max_epochs", str(setting.epochs)]
+    """Larger and larger batches, for a GPU above all; and what compiling and CUDA graphs would give."""
+    sizes = (256, 1024, 8192) if setting.accelerator == "gpu" else (1024,)
+    groups = [at_batch_size(setting, size) for size in sizes]
+    return Group([one for group in groups for one in group.candidates], [row for group in groups for row in group.rows])
+
+
+def at_batch_size(setting: Setting, batch_size: int) -> Group:
+    """One batch size of :func:`device`."""
+    ours = ["--task", "mnist", *SAME_NETWORK, "--batch_size", str(batch_size), "--max_epochs", str(setting.epochs)]
     fit, by_hand, compiled, graphs = (
-        f"{name}, batch 1024" for name in ("fit", "by_hand", "by_hand compiled", "by_hand with CUDA graphs")
+        f"{name}, batch {batch_size}" for name in ("fit", "by_hand", "by_hand compiled", "by_hand with CUDA graphs")
     )
     program = [PYTHON, "-m", "benchmarks.candidates.compiled"]
     candidates = [

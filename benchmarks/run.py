@@ -31,6 +31,8 @@ GROUPS: dict[str, Callable[[Setting], Group]] = {
     "samples": costs.samples,
     "device": comparisons.device,
 }
+# What a GPU changes; the others measure what only the CPU does.
+ON_GPU = ["device", "precision", "augment", "time_to_98"]
 HOW_TO_GET_PEERS = (
     "the rows of scikit-learn and Keras are not measured: python -m venv .venv-peers"
     " && .venv-peers/bin/pip install -r benchmarks/requirements.txt, then --peers .venv-peers/bin/python"
@@ -69,7 +71,8 @@ def read_flags() -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0], allow_abbrev=False)
     parser.add_argument("--peers", type=interpreter, help="a Python that has benchmarks/requirements.txt installed")
-    parser.add_argument("--only", type=some_of(GROUPS), default=list(GROUPS), help=f"some of {','.join(GROUPS)}")
+    only = f"some of {','.join(GROUPS)}; on a GPU {','.join(ON_GPU)}"
+    parser.add_argument("--only", type=some_of(GROUPS), help=only)
     parser.add_argument("--rounds", type=int, default=5, help="how often each candidate runs")
     parser.add_argument("--epochs", type=int, default=3, help="of a candidate whose epochs are timed")
     parser.add_argument("--accelerator", choices=["cpu", "gpu"], default="cpu")
@@ -78,6 +81,7 @@ def read_flags() -> argparse.Namespace:
     if flags.rounds < 1 or flags.epochs < 2:
         parser.error(f"--rounds {flags.rounds} --epochs {flags.epochs}: at least 1 round and 2 epochs")
     flags.data_dir = flags.data_dir.absolute()
+    flags.only = flags.only or (ON_GPU if flags.accelerator == "gpu" else list(GROUPS))
     return flags
 
 

@@ -104,6 +104,10 @@ class Prepare:
     def pipe_named_c(self) -> None:
         os.mkfifo("c.yaml")
 
+    def results_are_a_pipe(self) -> None:
+        self.incomplete()
+        os.mkfifo("lightning_logs/xor/base/results.json")
+
     def large_settings(self) -> None:
         Path("c.yaml").write_text("#" * 1_000_001)
 

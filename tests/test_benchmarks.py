@@ -11,6 +11,8 @@ import pytest
 from benchmarks import tables
 from benchmarks.candidate import Candidate, Measurement, measure, take_turns
 from benchmarks.ranks import Outcome, markdown, mean_ranks, ranks
+from benchmarks.run import GROUPS, ON_GPU
+from benchmarks.setting import Setting
 from benchmarks.table import Row, line
 from benchmarks.table_data import TABLES, Table, by_seed
 
@@ -19,6 +21,17 @@ SHARED_TABLES = Path(__file__).parents[2] / "shared" / "tables"
 
 def epochs(*seconds: float, accuracy: float | None = None, weights: str | None = None) -> list[Measurement]:
     return [Measurement(9.0, epoch, accuracy=accuracy, weights=weights) for epoch in seconds]
+
+
+@pytest.mark.parametrize(("accelerator", "sizes"), [("cpu", [1024]), ("gpu", [256, 1024, 8192])])
+def test_the_accelerator_reaches_every_candidate_of_ours(accelerator: str, sizes: list[int]) -> None:
+    setting = Setting(Path("data"), Path("arrays"), None, accelerator, epochs=3)
+    for name in ON_GPU:
+        for candidate in GROUPS[name](setting).candidates:
+            assert candidate.command[candidate.command.index("--accelerator") + 1] == accelerator
+    rows = GROUPS["device"](setting).rows
+    assert [row.above for row in rows if row.below.startswith("by_hand,")] == [f"fit, batch {size}" for size in sizes]
+    assert {row.at_most for row in rows[::3]} == {1.3 if accelerator == "gpu" else None}
 
 
 def test_a_ratio_is_that_of_the_medians_with_the_range_of_the_rounds() -> None:

@@ -1,5 +1,6 @@
 """Checkpoint files: whole or not there at all, and harmless whoever wrote them."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,14 @@ def test_hyperparameters_that_make_no_such_model_are_refused(
     write_checkpoint({**CONTENT, "hyper_parameters": {**CONTENT["hyper_parameters"], **changed}}, path)
     with pytest.raises(Failure, match=reason):
         MLP.load_from_checkpoint(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.ckpt")
+    with pytest.raises(Failure, match="pipe.ckpt is a device or a pipe, no file$"):
+        load(tmp_path / "pipe.ckpt")
+    with pytest.raises(Failure, match="^/dev/zero is a device or a pipe, no file$"):
+        load("/dev/zero")
 
 
 @pytest.mark.parametrize("missing", ["hyper_parameters", "state_dict"])

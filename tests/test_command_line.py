@@ -40,20 +40,50 @@ def test_print_config_prints_what_config_reads(tmp_path, capsys):
     assert read_command(["--config", str(tmp_path / "printed.yaml")]).text == read_command(flags).text
 
 
-def test_help_explains_every_flag(capsys):
+def help_text(capsys, *flags):
     with pytest.raises(SystemExit) as end:
-        read_command(["--help"])
+        read_command(list(flags))
     assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_explains_our_flags_and_names_where_the_trainers_are(capsys):
     parser = make_parser("digits", TASKS["digits"])
     assert [action.dest for action in parser._actions if not action.help] == []
-    text = " ".join(capsys.readouterr().out.split())
+    text = help_text(capsys, "--help")
+    assert len(text.splitlines()) < 140
+    assert "--callbacks" not in text.partition("The Trainer's flags")[0]
+    assert "\b" not in text
+    assert " ".join(text.split()).endswith(
+        "The Trainer's flags, among them --max_epochs, --accelerator, --devices, --precision and --callbacks:"
+        " --help trainer"
+    )
     for words in (
+        "usage: fit.py [--task TASK] [--FLAG VALUE ...]",
         "--task TASK what to learn: digits, xor, log, log_value, mnist, fashion_mnist, kmnist",
         "probability with which training drops a hidden activation, from 0 to below 1. (type: float, default: 0.2)",
         "samples in a training step, on each process. (type: int, default: 64)",
-        "Stop training once this number of epochs is reached.",
     ):
-        assert words in text
+        assert words in " ".join(text.split())
+
+
+def test_help_of_the_trainer_explains_its_flags_alone(capsys):
+    text = " ".join(help_text(capsys, "--help", "trainer").split())
+    assert "Stop training once this number of epochs is reached." in text
+    assert "--callbacks CALLBACKS" in text
+    assert "--hidden" not in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        ("--callbacks.help=LambdaCallback --max_epochs 3", "--callbacks.on_fit_start"),
+        ("--callbacks.help Timer --max_epochs 3 --hidden [4]", "--callbacks.duration"),
+        ("--augment.help --dropout 1", "--augment.rotation"),
+    ],
+)
+def test_help_of_a_class_is_shown_whatever_else_is_said(flags, shown, capsys):
+    assert shown in help_text(capsys, *flags.split())
 
 
 @pytest.mark.parametrize(

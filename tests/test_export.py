@@ -1,6 +1,8 @@
 """Exported files answer like the checkpoint, in a process without litmlp."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,6 +106,37 @@ def test_a_regression_and_a_convolution_with_batch_normalisation(
     with torch.inference_mode():
         expected = load(path)(torch.tensor([[0.2, 0.4], [0.9, 0.8], [0.1, 0.1]])).numpy()
     assert program == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_device_and_a_pipe_are_left_alone_and_a_link_is_followed(digits: Path, tmp_path: Path) -> None:
+    pipe, link, target = (tmp_path / name for name in ("pipe", "link.pt2", "target.pt2"))
+    os.mkfifo(pipe)
+    device = Path("/dev/null").stat()
+    for place in (pipe, Path("/dev/null")):
+        with pytest.raises(UsageError, match=f"^--output {place} is a device or a pipe: name a file$"):
+            export.main(["--ckpt", str(digits), "--format=pt2", "--output", str(place)])
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert (Path("/dev/null").stat().st_ino, Path("/dev/null").stat().st_rdev) == (device.st_ino, device.st_rdev)
+    link.symlink_to(target.name)
+    for _ in range(2):  # the target isn't there, and is
+        export.main(["--ckpt", str(digits), "--format=pt2", "--output", str(link)])
+        assert link.is_symlink()
+        assert link.readlink() == Path(target.name)
+        assert target.stat().st_size > 10_000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.pt2", "pipe", "target.pt2"]
+
+
+def test_the_name_in_a_checkpoint_is_no_path(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    for name in ("../x", str(tmp_path / "x"), ".."):
+        content = torch.load(digits, weights_only=True)
+        content["hyper_parameters"]["spec"]["task"] = name
+        torch.save(content, "hostile.ckpt")
+        with pytest.raises(Failure, match="^hostile.ckpt is no checkpoint of LitMLP: task "):
+            export.main(["--ckpt", "hostile.ckpt", "--format=pt2"])
+    assert [path.name for path in tmp_path.rglob("*")] == ["inside", "hostile.ckpt"]
 
 
 def test_nothing_is_written_if_the_answers_differ_or_the_place_is_wrong(digits: Path, tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ def test_killed_runs_end_as_undisturbed_ones(capfd: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.slow
+def test_of_two_processes_that_are_given_one_run_one_trains_it(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--rounds", "2", "--seed", "3", "--only", "digits-conv,xor", "--competing", "--jobs", "1"]) == 0
+    assert capfd.readouterr().out.splitlines()[-1] == "2 of 2 rounds, 2 of 2 competitions: identical"
+
+
+@pytest.mark.slow
 def test_two_processes_make_one_run_also_where_torchrun_restarts_them(run_fit: Fit, tmp_path: Path) -> None:
     flags = ["--task", "digits", "--accelerator", "cpu", "--max_epochs", "12", "--run"]
     command = [*FIT, *flags, "two", "--devices", "2", "--dropout", "0.2"]

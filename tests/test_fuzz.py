@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-COUNTS = "flags=40,files=30,checkpoints=40,images=30,requests=100"
+COUNTS = "flags=40,commands=30,files=30,checkpoints=40,images=30,tables=40,requests=100"
 
 
 @pytest.mark.slow
@@ -18,4 +18,4 @@ def test_no_input_ends_in_a_traceback_a_hang_or_a_leftover() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout
-    assert ended.stdout.count(" 0 failures (0 distinct)") == 5
+    assert ended.stdout.count(" 0 failures (0 distinct)") == 7

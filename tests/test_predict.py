@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import shutil
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -52,6 +54,30 @@ def test_the_command_names_what_is_no_picture_and_answers_the_others(digits: Pat
         "predict.py: nowhere.png: can't be read (No such file or directory)",
         "predict.py: 2 of 5 inputs couldn't be answered",
     ]
+
+
+def test_what_is_no_file_is_not_waited_for(digits: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zeros.png").symlink_to("/dev/zero")
+    ended = script("predict", "--ckpt", digits, "pipe.png", "zeros.png", "/dev/zero", "a\nb\x1b[2J", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    no_file = "can't be read (a device or a pipe, no file)"
+    assert ended.stderr.splitlines() == [
+        *(f"predict.py: {name}: {no_file}" for name in ("pipe.png", "zeros.png", "/dev/zero")),
+        r"predict.py: a b\x1b[2J: can't be read (No such file or directory)",
+        "predict.py: 4 of 4 inputs couldn't be answered",
+    ]
+
+
+def test_a_name_does_not_control_the_terminal(digits: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = pictures / "odd\x1b[2J.png"
+    shutil.copy(pictures / "zero.png", odd)
+    predict.main(["--ckpt", str(digits), str(odd)])
+    assert capsys.readouterr().out.startswith(rf"{pictures}/odd\x1b[2J.png  0  ")
+    predict.main(["--ckpt", str(digits), "--format", "json", str(odd)])
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert json.loads(told)[0]["input"] == str(odd)
 
 
 def test_json_and_csv_hold_what_the_network_says(

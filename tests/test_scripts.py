@@ -1,6 +1,12 @@
 import doctest
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
 
 from tests.conftest import script
+from tests.gpu.commands import command_line
 
 
 def test_the_first_lesson_is_an_interactive_session(tmp_path):
@@ -18,3 +24,23 @@ def test_the_first_lesson_is_an_interactive_session(tmp_path):
     assert values["x.grad"] == values["(2 * x * torch.sin(x) + x**2 * torch.cos(x)).detach()"] == "tensor(3.1516)"
     assert values["by_hand"] == values["by_sgd"] == "tensor([ 0.8000, -1.6000], requires_grad=True)"
     assert values["torch.equal(by_hand, by_sgd)"] == "True"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device on this system")
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["fit", "--task", "xor", "--max_epochs", "1", "--accelerator", "cpu"],
+        ["fit", "--help"],
+        ["predict", "--ckpt", "digits.ckpt", "--help"],
+    ],
+    ids=["fit", "its help", "help of predict"],
+)
+def test_output_that_can_not_be_written_ends_in_one_line(flags, tmp_path):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command_line(*flags), cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert ended.stderr == f"{flags[0]}.py: can't write what is printed (No space left on device)\n"
+    assert ended.returncode == 1

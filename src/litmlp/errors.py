@@ -25,6 +25,10 @@ def about(subject: str) -> Iterator[None]:
 
 def one_line(message: str) -> str:
     """A message as a line that a terminal can show, whatever values it quotes: at most ``LONGEST_LINE`` characters."""
-    line = " ".join(message.split())
-    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+    shown = printable(" ".join(message.split()))
     return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 301]}…{shown[-300:]}"
+
+
+def printable(text: str) -> str:
+    """A text with escapes in place of what could control a terminal."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

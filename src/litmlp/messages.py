@@ -21,9 +21,9 @@ def explain(message: str, flags: Sequence[str]) -> str:
         message: what jsonargparse says.
         flags: all there are, each as ``--name``.
     """
-    tried = message.split("\n    - ")  # where a value may be of several types: what each of them has against it
-    if len(tried) > 1 and "class_path" in tried[1]:
-        message = tried[0] + tried[1]
+    tried = re.split(r"\n +- ", message)  # where a value may be of several types: what each of them has against it
+    if found := [reason for reason in tried[1:] if "with given class_path" in reason]:
+        message = tried[0] + found[0]
     key = ".".join(re.findall(r'Parser key "([^"]+)"', message))
     unknown = re.search(
         r"(?:[Uu]nrecognized arguments: |Key '|Group |Option '|Unexpected keys: {')(?P<flag>[^\s'=]+)", message
@@ -34,7 +34,7 @@ def explain(message: str, flags: Sequence[str]) -> str:
         return f"there is no flag {flag}" + (f"; did you mean {similar[0]}?" if similar else " (see --help)")
     missing = re.search(r"arguments are required: (.*)", message)
     if missing:
-        return explain_missing(key, missing[1])
+        return explain_missing(key, missing[1].partition(",")[0])
     value = re.search(r"(?:Given|Got) value: (?P<value>.*)", message)
     if not key or not value:
         return re.sub(r'(Parser key "[^"]+":\s*)+', f"--{key}: ", message)

@@ -40,9 +40,13 @@ def epoch_order(samples: int, seed: int, epoch: int) -> Tensor:
 def seed_step(seed: int, epoch: int, batch_idx: int, rank: int, device: torch.device) -> None:
     """Seed the generator that dropout draws from, for one batch of training on one process.
 
-    The default generators are seeded directly (about 1 µs); ``torch.manual_seed`` takes 100 times as long.
+    The CPU's default generator draws as well as the device's own. Those of the CPU and of CUDA are seeded directly
+    (about 1 µs); ``torch.manual_seed`` takes 100 times as long.
     """
     step_seed = mix(seed, STEP, epoch, batch_idx, rank)
     torch.default_generator.manual_seed(step_seed)
     if device.type == "cuda":
-        torch.cuda.default_generators[device.index or 0].manual_seed(step_seed)
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(step_seed)
+    elif device.type != "cpu":
+        torch.get_device_module(device).manual_seed(step_seed)

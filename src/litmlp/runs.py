@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from litmlp.errors import Failure, UsageError
-from litmlp.files import read_yaml, write_durably
+from litmlp.files import LARGEST_SETTINGS, read_regular, read_yaml, write_durably
 from litmlp.structure import find_mismatch
 
 # Names of devices, whatever follows after a dot.
@@ -143,16 +143,22 @@ class Run:
             Failure: if we have no rights to look, or there is a file where the folder should be.
         """
         try:
-            results: Any = json.loads(self.results.read_bytes())
+            results: Any = json.loads(read_regular(self.results, LARGEST_SETTINGS))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Failure(f"can't read {self.results} ({error.strerror}): choose another run") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return None if find_mismatch(results, RESULTS) is not None else dict(results)
 
 
 def logs_folder(default_root_dir: str | None) -> Path:
-    """Where runs are."""
+    """Where runs are.
+
+    Raises:
+        UsageError: if its name is no text, which TensorBoard needs.
+    """
+    if default_root_dir is not None and any("\ud800" <= character <= "\udfff" for character in default_root_dir):
+        raise UsageError(f"--default_root_dir {default_root_dir}: the name isn't UTF-8")
     return Path(default_root_dir or ".") / "lightning_logs"

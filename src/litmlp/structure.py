@@ -13,7 +13,8 @@ def find_mismatch(found: Any, expected: Any) -> list[str] | None:
             a list of such items. Dicts and lists must not be empty.
     """
     if isinstance(expected, type):
-        return None if isinstance(found, expected) else []
+        is_bool = isinstance(found, bool) and expected is not bool  # which Python counts among the whole numbers
+        return None if isinstance(found, expected) and not is_bool else []
     if isinstance(expected, re.Pattern):
         return None if isinstance(found, str) and expected.fullmatch(found) else []
     if not isinstance(found, type(expected)) or not found:

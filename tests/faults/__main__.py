@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 from tests.faults.compare import differences
+from tests.faults.competing import compete
 from tests.faults.kills import draw_moment, run_until
 from tests.faults.scenarios import MNIST_DATA, SCENARIOS, command, run_folder
 from tests.faults.torchrun import run_killing_workers, under_torchrun
@@ -22,13 +23,17 @@ class Harness:
         data_dir: where MNIST lies.
         seed: of the drawn moments.
         torchrun: whether the command runs on two processes under torchrun.
+        competing: whether two processes are given one run, instead of one that is killed.
     """
 
-    def __init__(self, folder: Path, data_dir: Path, seed: int, torchrun: bool = False) -> None:
+    def __init__(
+        self, folder: Path, data_dir: Path, seed: int, torchrun: bool = False, competing: bool = False
+    ) -> None:
         self.folder = folder
         self.data_dir = data_dir
         self.seed = seed
         self.torchrun = torchrun
+        self.competing = competing
         self.lifetimes: dict[str, float] = {}
 
     def command(self, scenario: str) -> list[str]:
@@ -46,12 +51,12 @@ class Harness:
         self.lifetimes[scenario] = end.seconds
 
     def make_round(self, number: int, scenario: str) -> tuple[int, list[str]]:
-        """Start a run, kill it a drawn number of times, and compare it: the kills, and what was wrong."""
+        """Start a run, disturb it at drawn moments, and compare it: how often it was, and what was wrong."""
         random = Random(f"{self.seed} {number}")
         cwd = self.folder / f"round_{number}"
         cwd.mkdir()
-        kill = self.kill_workers if self.torchrun else self.kill_and_go_on
-        told, wrong = kill(scenario, cwd, random)
+        disturb = self.kill_workers if self.torchrun else self.compete if self.competing else self.kill_and_go_on
+        told, wrong = disturb(scenario, cwd, random)
         wrong += differences(run_folder(cwd, scenario), run_folder(self.folder / "undisturbed" / scenario, scenario))
         print(f"round {number} {scenario}: {', '.join(told)}: {'; '.join(wrong[:8]) or 'identical'}", flush=True)
         if not wrong:
@@ -72,6 +77,10 @@ class Harness:
         end = run_until(self.command(scenario), cwd, None)
         return told, wrong + ([f"at the end: {end.complaint}"] if end.complaint else [])
 
+    def compete(self, scenario: str, cwd: Path, random: Random) -> tuple[list[str], list[str]]:
+        """Give one run to two processes: when the second began, and what was wrong."""
+        return compete(self.command(scenario), cwd, random, self.lifetimes[scenario])
+
     def kill_workers(self, scenario: str, cwd: Path, random: Random) -> tuple[list[str], list[str]]:
         """Start torchrun once, and kill workers: the kills, and what was wrong."""
         kills, lifetime = random.randint(1, 4), self.lifetimes[scenario]
@@ -89,18 +98,20 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--data_dir", type=Path, default=MNIST_DATA, help="where MNIST lies, unpacked or not")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--torchrun", action="store_true", help="two processes, of which torchrun restarts dead ones")
+    parser.add_argument("--competing", action="store_true", help="no kills: two processes are given one run at a time")
     parser.add_argument("--keep", action="store_true", help="keep the folders of rounds that differ")
     options = parser.parse_args(argv)
     chosen = choose(options.only.split(","))
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    harness = Harness(folder, options.data_dir.absolute(), options.seed, options.torchrun)
+    harness = Harness(folder, options.data_dir.absolute(), options.seed, options.torchrun, options.competing)
     numbers = range(options.rounds)
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(harness.make_reference, chosen[: options.rounds]))
         rounds = list(pool.map(lambda number: harness.make_round(number, chosen[number % len(chosen)]), numbers))
     kills, identical = sum(kills for kills, _ in rounds), sum(kills for kills, wrong in rounds if not wrong)
+    what = "competitions" if options.competing else "kills"
     sound = sum(not wrong for _, wrong in rounds)
-    print(f"{sound} of {options.rounds} rounds, {identical} of {kills} kills: identical")
+    print(f"{sound} of {options.rounds} rounds, {identical} of {kills} {what}: identical")
     if options.keep:
         print(folder)
     else:

@@ -1,5 +1,6 @@
 """What two runs came to, down to the last bit: checkpoints, curves and results."""
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ def differences(run: Path, reference: Path) -> list[str]:
         *compare("last.ckpt", *(load(folder / "checkpoints" / "last.ckpt") for folder in (run, reference))),
         *compare("best.ckpt", *(load(folder / "checkpoints" / "best.ckpt") for folder in (run, reference))),
         *compare("curves", curves(run), curves(reference)),
+        *compare("metrics.csv", rows(run), rows(reference)),
     ]
 
 
@@ -31,6 +33,12 @@ def files(folder: Path) -> list[str]:
     """The names of a run's files that every such run has to have."""
     paths = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     return sorted(path for path in paths if not any(part in path for part in MAY_DIFFER))
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The rows of a run's metrics.csv, if there is one; the order of its columns is left to chance."""
+    path = folder / "metrics.csv"
+    return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
 def load(checkpoint: Path) -> Any:

@@ -11,19 +11,20 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 import litmlp
-from litmlp.commands import by_hand, export, fit, predict, test
+from litmlp.commands import by_hand, compare, export, fit, predict, serve, test
 from litmlp.commands.console import run
 from tests.fuzz.cases import Case, Failure
 from tests.fuzz.judge import judge, was_refused
 from tests.fuzz.sandbox import Box, Ending
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-IMPORTED = (by_hand, export, fit, predict, test)  # before any fork, lest each case do it
+IMPORTED = (by_hand, compare, export, fit, predict, serve, test)  # before any fork, lest each case do it
 SMALL = "--accelerator cpu --limit_train_batches 4 --max_epochs"
 # The runs that are there when a case begins.
 FITS = (
     f"--task xor --run base {SMALL} 2 --hidden [4] --batch_norm true --schedule cosine"
-    " --callbacks+=EarlyStopping --callbacks.monitor=val/loss",
+    " --callbacks+=EarlyStopping --callbacks.monitor=val/loss"
+    " --callbacks+=ModelCheckpoint --callbacks.monitor=val/loss --callbacks.filename={epoch}-{step}",
     f"--task log_value --run value {SMALL} 1",
     f"--task digits --run digits {SMALL} 1 --hidden [8] --conv [2]",
 )

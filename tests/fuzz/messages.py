@@ -65,11 +65,13 @@ class Message(NamedTuple):
         content: what is sent.
         method: what it asks for.
         whole: whether it is well-formed, so that there has to be an answer.
+        stays: whether its head breaks off, and the client waits.
     """
 
     content: bytes
     method: str
     whole: bool
+    stays: bool = False
 
 
 def make(random: Random, run_name: str) -> Message:
@@ -88,6 +90,8 @@ def make(random: Random, run_name: str) -> Message:
         times = random.choice((1, 1, 1, 3))
     head = "\r\n".join([" ".join(start), *lines, "", ""]).encode("latin-1")
     content = (head + (chunked(random, body) if is_chunked else body)) * times
+    if random.random() < 0.03:
+        return Message(head[: random.randrange(len(head) - 2)], method, whole=False, stays=True)
     return Message(mutated_bytes(random, content) if damage > 0.9 else content, method, 0.3 <= damage <= 0.9)
 
 

@@ -10,9 +10,11 @@ from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from litmlp.commands import serve
 from litmlp.commands.console import run
+from litmlp.server.connections import SECONDS_FOR_A_HEAD
 from tests.fuzz.cases import Failure
 from tests.fuzz.forked import Result
 from tests.fuzz.judge import STOPPED, last_line, similar, traceback_in
@@ -93,11 +95,38 @@ def everything(connection: socket.socket) -> bytes:
     return content
 
 
+class Stayed(NamedTuple):
+    """A connection whose client sent a part of a head, and waits.
+
+    Attributes:
+        number: of the case.
+        since: the time when it was sent.
+        connection: to the server.
+    """
+
+    number: int
+    since: float
+    connection: socket.socket
+
+    def close(self) -> list[Failure]:
+        """Wait until the server has closed it; what is wrong if it doesn't in time."""
+        self.connection.settimeout(max(0.1, self.since + SECONDS_FOR_A_HEAD + PATIENCE - time.monotonic()))
+        with self.connection:
+            try:
+                with suppress(ConnectionError):
+                    while self.connection.recv(2**16):
+                        pass
+            except TimeoutError:
+                return [Failure("hang", "a connection with half a head stays open")]
+        return []
+
+
 class Requests:
     """A kind of cases that are requests."""
 
     def __init__(self, folder: Path, base: Path) -> None:
         self.folder, self.base = folder, base
+        self.stayed: list[Stayed] = []
         self.servers = {name: Server(name, folder, base) for name in SHAPES}
 
     def case(self, seed: int, number: int) -> tuple[str, Message]:
@@ -107,13 +136,27 @@ class Requests:
         return name, make(random, name)
 
     def run(self, seed: int, number: int) -> Result:
-        """Send a request; a server that doesn't run any more is replaced."""
+        """Send a request; a server that doesn't run any more is replaced.
+
+        Half a head is left to the server's own deadline, and looked after when that has passed.
+        """
         name, message = self.case(seed, number)
+        if message.stays:
+            connection = socket.create_connection(("127.0.0.1", self.servers[name].port), timeout=PATIENCE)
+            connection.sendall(message.content)
+            self.stayed.append(Stayed(number, time.monotonic(), connection))
+            return Result(True, self.close_stayed(SECONDS_FOR_A_HEAD + PATIENCE))
         answer, failures = self.servers[name].send(message)
         failures += self.servers[name].health()
         if any(failure.rule == "server" for failure in failures):
             self.servers[name] = Server(name, self.folder, self.base)
         return Result(not answer.startswith(b"HTTP/1.1 2"), failures)
+
+    def close_stayed(self, age: float) -> list[Failure]:
+        """Close the connections with half a head that are so many seconds old; what is wrong with them."""
+        due = [one for one in self.stayed if time.monotonic() - one.since >= age]
+        self.stayed = [one for one in self.stayed if one not in due]
+        return [failure for one in due for failure in one.close()]
 
     def show(self, seed: int, number: int) -> Result:
         """Send a request, and print it and the answer."""
@@ -128,5 +171,6 @@ class Requests:
         return f"to the server of {name}, {len(message.content)} bytes: {message.content[:1500]!r}"
 
     def close(self) -> list[Failure]:
-        """Stop the servers."""
-        return [failure for server in self.servers.values() for failure in server.close()]
+        """Wait for the connections with half a head, and stop the servers."""
+        failures = self.close_stayed(0.0)
+        return failures + [failure for server in self.servers.values() for failure in server.close()]

@@ -24,7 +24,8 @@ FILE_SIZE = 2**29  # bytes of the largest file that a case may write
 PATIENCE = 20.0  # seconds without any output or change of a file, after which a case counts as hanging
 ENOUGH = 4.0  # seconds of training, after which the case is asked to stop
 UNCAUGHT = 70  # the exit code of a case that ended in an exception
-TRAINS = re.compile(rb"^epoch |Epoch ", re.MULTILINE)  # an epoch's line, or a progress bar
+# An epoch's line, a progress bar, or a server's line: what has no end of its own.
+TRAINS = re.compile(rb"^epoch |Epoch |Ctrl-C stops", re.MULTILINE)
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
     "http_proxy": "http://127.0.0.1:9",  # nobody listens there: downloads fail at once

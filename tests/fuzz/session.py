@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from tests.fuzz import checkpoints, files, flags, images, tables
+from tests.fuzz import checkpoints, commands, files, flags, images, tables
 from tests.fuzz.cases import Failure
 from tests.fuzz.forked import Forked, Kind, make_base
 from tests.fuzz.requests import Requests
 
 KINDS: dict[str, Callable[[Path, Path], Kind]] = {
     "flags": partial(Forked, "flags", flags.make),
+    "commands": partial(Forked, "commands", commands.make),
     "files": partial(Forked, "files", files.make),
     "checkpoints": partial(Forked, "checkpoints", checkpoints.make),
     "images": partial(Forked, "images", images.make),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -68,6 +69,12 @@ class Form(Page):
     def texts(self, selector: str) -> list[str]:
         script = "return [...document.querySelectorAll(arguments[0])].map((part) => part.textContent)"
         return [str(text) for text in self.browser.execute_script(script, selector)]
+
+    def shows(self, selector: str, texts: list[str]) -> bool:
+        return self.texts(selector) == texts
+
+    def has_answered(self) -> bool:
+        return self.text("winner") != "?"
 
 
 @pytest.fixture
@@ -173,7 +180,7 @@ def test_the_curve_of_a_probability(kind: Form) -> None:
     assert kind.texts("#whatif .ends span") == ["30", "114"]
     for place, name in enumerate(("large", "small")):
         Select(kind.browser.find_element(By.ID, "of")).select_by_visible_text(name)
-        kind.until(lambda place=place: is_drawn(place))
+        kind.until(partial(is_drawn, place))
     svg = kind.browser.find_element(By.CSS_SELECTOR, "#whatif svg")
     assert str(svg.get_attribute("aria-label")).startswith("Probability of small by area: from ")
     Select(kind.field("quarter")).select_by_visible_text("Nord")
@@ -214,7 +221,7 @@ def test_a_bar_for_each_category(kind: Form, price: Form) -> None:
     for other in (kind, price):
         form = Form(other.browser, other.url, other.network)
         Select(form.browser.find_element(By.ID, "by")).select_by_visible_text("quarter")
-        form.until(lambda form=form: form.texts("#whatif .bars .name") == names)
+        form.until(partial(form.shows, "#whatif .bars .name", names))
         rows = [{**form.row, "quarter": name} for name in (*names[:3], None, "elsewhere")]
         values, shown = form.says(*rows), form.texts("#whatif .bars .percent")
         if other is price:
@@ -225,7 +232,7 @@ def test_a_bar_for_each_category(kind: Form, price: Form) -> None:
             shares = [100 * value[best.index(max(best))] for value in values]
             assert shown == [f"{share:.1f}\u202f%" for share in shares]
         form.browser.find_element(By.XPATH, "//div[@id='whatif']//button[contains(., 'something else')]").click()
-        form.until(lambda form=form: form.texts("#whatif .first .name") == ["something else"])
+        form.until(partial(form.shows, "#whatif .first .name", ["something else"]))
         assert Select(form.field("quarter")).first_selected_option.text == "something else"
         assert form.is_quiet()
 
@@ -257,7 +264,7 @@ def test_it_fits_any_screen(browser: Chrome, serve: Callable[[Network], str], ki
     try:
         for url, network in ((kind.url, kind.network), (serve(many), many)):
             form = Form(browser, url, network)
-            form.until(lambda form=form: form.text("winner") != "?")
+            form.until(form.has_answered)
             for width, column in ((360, 0), (360, -1), (800, 0), (1200, -1)):
                 screen = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width == 360}
                 browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)

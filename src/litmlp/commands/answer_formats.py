@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from litmlp.errors import UsageError, about
+from litmlp.errors import UsageError, about, printable
 from litmlp.files import regular_file, write_durably, writing
 from litmlp.inference.sources import PARQUET, sql_text
 
@@ -83,11 +83,11 @@ def write(answers: Iterator[Answered], form: str, width: int, stream: TextIO) ->
     live = stream is sys.stdout
     if form == "text":
         for answer in answers:
-            print(f"{answer.name:{width}}  {answer.words}", file=stream, flush=live)
+            print(f"{printable(answer.name):{width}}  {printable(answer.words)}", file=stream, flush=live)
     elif form == "json":
         print("[", end="", file=stream)
         for number, answer in enumerate(answers):
-            line = json.dumps(answer.plain, ensure_ascii=False)
+            line = json.dumps(answer.plain, ensure_ascii=not answer.name.isprintable())
             print(f"{',' if number else ''}\n{line}", end="", file=stream, flush=live)
         print("\n]", file=stream)
     else:

@@ -56,7 +56,7 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
 def train(model: MLP, training: BatchLoader, validation: BatchLoader, seed: int, epochs: int, autocast: bool) -> None:
     """Train the model, and print its metrics on the validation samples after each epoch."""
     optimizer, scheduler = model.optimizer_and_scheduler(len(training) * epochs)
-    device = training.samples.device
+    device = training.device
     for epoch in range(epochs):
         start = time.monotonic()
         model.train()
@@ -84,9 +84,10 @@ def train(model: MLP, training: BatchLoader, validation: BatchLoader, seed: int,
 def evaluate(model: MLP, loader: BatchLoader, autocast: bool) -> str:
     """The mean loss and the accuracy, or R², on all samples of a loader."""
     model.eval()
-    targets = loader.targets
+    batches = list(loader)
+    targets = torch.cat([batch.targets for batch in batches])  # (n,) or (n, outputs)
     with torch.autocast(targets.device.type, torch.bfloat16, enabled=autocast):
-        outputs = torch.cat([model(batch.samples) for batch in loader]).float()  # (n, outputs)
+        outputs = torch.cat([model(batch.samples) for batch in batches]).float()  # (n, outputs)
     if model.spec.loss == "mse":
         r2 = 1 - (outputs - targets).square().sum() / (targets - targets.mean()).square().sum()
         return f"val/loss {float(functional.mse_loss(outputs, targets)):#.4g}  val/r2 {float(r2):#.4g}"

@@ -92,7 +92,7 @@ def train_and_test(command: Command, trainer: Trainer, task: Task, model: MLP, p
         if trainer.is_global_zero:
             announce(trainer, task, model, command.settings.threads)
             if resume_point:
-                announce_resume(resume_point)
+                announce_resume(resume_point, trainer.strategy.root_device)
         trainer.fit(model, datamodule=task, ckpt_path=start_from, weights_only=True)
         INTERRUPTION.deferred = False
         if INTERRUPTION.signum:

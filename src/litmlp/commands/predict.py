@@ -12,7 +12,7 @@ from torch import Tensor
 from litmlp.commands.answer_formats import Answered, format_of, write_answers
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.commands.predict_rows import answered_rows
-from litmlp.errors import Failure, UsageError
+from litmlp.errors import Failure, UsageError, one_line, printable
 from litmlp.inference.images import read_image_file, sample_from_image
 from litmlp.inference.predictions import in_words, outputs_of, predictions_from
 from litmlp.inference.samples import sample_from_text
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
     else:
         takes_images = len(network.spec.sample_shape) == 3
         names = [str(path) for name in flags.inputs for path in files_in(Path(name))] if takes_images else flags.inputs
-        answers, width = answers_to(network, names), max(map(len, names), default=0)
+        answers, width = answers_to(network, names), max((len(printable(name)) for name in names), default=0)
     write_answers(failed.taken_out(answers), form, width, flags.output)
     if failed.count:
         raise Failure(f"{failed.count} of {failed.inputs} inputs couldn't be answered")
@@ -74,7 +74,7 @@ class Failures:
             if isinstance(answer, Answered):
                 yield answer
             else:
-                print(f"predict.py: {answer[0]}: {answer[1]}", file=sys.stderr)
+                print(one_line(f"predict.py: {answer[0]}: {answer[1]}"), file=sys.stderr)
                 self.count += 1
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from litmlp.errors import Failure, UsageError
-from litmlp.model.loading import check_weights
 from litmlp.settings.command_line import Command
 from litmlp.training.checkpoint_io import newest_resume_point, read_resume_point
 from litmlp.training.mlp import MLP
+from litmlp.training.resume_check import check_resume_point, find_difference
 
 
 def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple[Path | None, dict[str, Any]]:
@@ -33,11 +33,11 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
     found, expected = (flat(parameters) for parameters in (content["hyper_parameters"], dict(model.hparams)))
     check_columns(found.get("table"), expected.get("table"), path)
     for name, value in found.items():
-        if value != expected.get(name):
+        if find_difference(value, expected.get(name)) is not None or value != expected[name]:
             raise Failure(
                 f"{path} is another model's checkpoint: its {name} is {str(value)[:200]}, not {expected.get(name)}"
             )
-    check_weights(model, content["state_dict"], path)
+    check_resume_point(content, model, trainer, path)
     progress = content["loops"]["fit_loop"]["epoch_progress"]["current"]
     if 0 < command.settings.max_epochs < progress["processed"]:
         raise UsageError(

@@ -1,5 +1,6 @@
 """Checkpoint files: written so that no moment of a crash costs the previous one, read so that no file can do harm."""
 
+import os
 import pickle
 import re
 import warnings
@@ -70,6 +71,8 @@ def unpickle(path: Path) -> Any:
     """
     if path.is_dir():
         raise Failure(f"{path} is a folder: name a checkpoint in it")
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (no, where we have no rights to look)
+        raise Failure(f"{path} is a device or a pipe, no file")
     try:
         with zipfile.ZipFile(path) as archive:
             # torch.save never compresses: what claims to be larger than the file would fill the memory
@@ -120,5 +123,10 @@ def check_content(checkpoint: Any, expected: dict[str, Any], path: Path) -> None
     """Raise a Failure that names the first place in which a checkpoint doesn't hold what it has to."""
     mismatch = find_mismatch(checkpoint, expected)
     if mismatch is not None:
-        what = "/".join(mismatch) or "what should be"
-        raise Failure(f"{path} is no checkpoint of LitMLP that can be used here: {what} in it is missing or wrong")
+        raise unusable(path, mismatch)
+
+
+def unusable(path: Path, keys: list[str]) -> Failure:
+    """What to say about a checkpoint in which there isn't what has to be, where the keys lead."""
+    what = "/".join(keys) or "what should be"
+    return Failure(f"{path} is no checkpoint of LitMLP that can be used here: {what} in it is missing or wrong")

@@ -5,18 +5,16 @@ import json
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from io import BytesIO
 from typing import Any, NoReturn
 
 import torch
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from PIL import Image
 from starlette.requests import ClientDisconnect
 from torch import Tensor
 
 from litmlp.errors import Failure
-from litmlp.inference.images import FORMATS, sample_from_image
+from litmlp.inference.images import open_image, sample_from_image
 from litmlp.inference.predictions import outputs_of, predictions_from
 from litmlp.inference.samples import samples_from
 from litmlp.model.columns import TableForm
@@ -170,9 +168,9 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Response])
 def pixels(content: bytes) -> int:
     """The pixels of the image in a file, without unpacking it; 0 if there is none."""
     try:
-        with Image.open(BytesIO(content), formats=FORMATS) as image:
+        with open_image(content) as image:
             return image.width * image.height
-    except Exception:  # whatever a broken or hostile file makes of Pillow: sample_from_image says what is wrong
+    except Failure:  # sample_from_image says it again, to the client
         return 0
 
 

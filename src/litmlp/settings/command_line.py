@@ -19,6 +19,7 @@ from litmlp.flags import Parser
 from litmlp.messages import explain, explain_missing
 from litmlp.ranges import RANGES, check_ranges
 from litmlp.runs import Run, logs_folder
+from litmlp.settings.help import only_what_is_asked
 from litmlp.settings.instances import instantiate
 from litmlp.settings.parser import flags_of, make_parser
 from litmlp.settings.threads import default_threads
@@ -108,7 +109,7 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
         UsageError: if a flag or a value is wrong.
     """
     try:
-        return parser.parse_args(argv)
+        return parser.parse_args(only_what_is_asked(argv))
     except jsonargparse.ArgumentError as error:
         line = explain(str(error), flags_of(parser))
     except RecursionError:

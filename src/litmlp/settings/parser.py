@@ -6,6 +6,7 @@ import jsonargparse
 import torch
 from lightning.pytorch import Trainer
 
+from litmlp.settings.help import Help
 from litmlp.tasks import TASKS
 from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
@@ -44,7 +45,9 @@ def make_parser(
         description=f"Fit the MLP to a task. The defaults shown are those of --task {reference}: {task.__doc__}",
         allow_abbrev=False,
         exit_on_error=False,
+        add_help=False,
     )
+    parser.add_argument("-h", "--help", action=Help)
     known = (
         f"what to learn: {', '.join(TASKS)}, or a class of your own, as my_tasks.py:MyTask or my_package.module:MyTask"
     )

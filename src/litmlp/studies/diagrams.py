@@ -29,7 +29,8 @@ def predicted_chart(predictions: Tensor, targets: Tensor) -> Image.Image:
     low, high = (float(pairs.min()), float(pairs.max())) if pairs.numel() else UNIT
     bounds = padded(low, high)
     plane = Plane(("true", "predicted"), bounds, bounds)
-    counts, _, _ = numpy.histogram2d(*pairs.numpy(), bins=SIDE // CELL, range=[bounds, bounds])
+    true, predicted = pairs.numpy()
+    counts, _, _ = numpy.histogram2d(true, predicted, bins=SIDE // CELL, range=numpy.array([bounds, bounds]))
     shades = numpy.zeros_like(counts)  # (bins to the right, bins upwards)
     filled = counts > 0
     shades[filled] = PALEST + (1 - PALEST) * numpy.log(counts[filled]) / max(numpy.log(counts.max(initial=1)), 1e-9)

@@ -58,6 +58,7 @@ class BatchLoader:
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
+        self.device = samples.device
         self.sampler = self
         self.epoch = 0
         self.batches_done = 0  # of the iteration under way
@@ -67,8 +68,14 @@ class BatchLoader:
         return math.ceil(len(self.samples) / self.step_size)
 
     def to(self, device: torch.device) -> Self:
-        """Move the samples and targets to a device, where batches are then gathered."""
-        self.samples, self.targets = self.samples.to(device), self.targets.to(device)
+        """Yield batches on a device from now on.
+
+        The samples and targets move there, and batches are gathered there, unless they would take more than half of
+        the device's free memory. Then they stay where they are, and each batch is copied.
+        """
+        self.device = device
+        if fits(self.samples.nbytes + self.targets.nbytes, device):
+            self.samples, self.targets = self.samples.to(device), self.targets.to(device)
         return self
 
     def set_epoch(self, epoch: int) -> None:
@@ -87,7 +94,7 @@ class BatchLoader:
         if self.seed is None:
             yield from self._evaluation_batches()
             return
-        order = epoch_order(len(self.samples), self.seed, self.epoch).to(self.samples.device)  # (all samples,)
+        order = copied(epoch_order(len(self.samples), self.seed, self.epoch), self.samples.device)  # (all samples,)
         self.batches_done, self.first_batch = self.first_batch, 0
         for start in range(self.batches_done * self.step_size, len(order), self.step_size):
             step = order[start : start + self.step_size]  # (samples of the step over all processes,)
@@ -96,9 +103,29 @@ class BatchLoader:
             if len(own) == 0:
                 own = step[:1]
             self.batches_done += 1
-            yield Batch(self.samples.index_select(0, own), self.targets.index_select(0, own), weight)
+            yield self._on_device(self.samples.index_select(0, own), self.targets.index_select(0, own), weight)
 
     def _evaluation_batches(self) -> Iterator[Batch]:
         for start in range(0, len(self.samples), self.step_size):
             own = slice(start + self.rank, start + self.step_size, self.world_size)
-            yield Batch(self.samples[own], self.targets[own])
+            yield self._on_device(self.samples[own], self.targets[own])
+
+    def _on_device(self, samples: Tensor, targets: Tensor, weight: float = 1.0) -> Batch:
+        if samples.device != self.device:
+            samples, targets = copied(samples, self.device), copied(targets, self.device)
+        return Batch(samples, targets, weight)
+
+
+def copied(tensor: Tensor, device: torch.device) -> Tensor:
+    """A CPU's tensor on a device, without waiting until a CUDA device has finished the work before."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
+
+
+def fits(size: int, device: torch.device) -> bool:
+    """Whether data of that many bytes leave at least half of a device's free memory to all else.
+
+    Only CUDA says how much that is, besides MPS, which shares the machine's own memory.
+    """
+    if device.type != "cuda" or not torch.cuda.is_available():
+        return True
+    return size <= torch.cuda.mem_get_info(device)[0] // 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from litmlp.errors import Failure
+from litmlp.errors import Failure, one_line
 from litmlp.files import writing
 from litmlp.model.checkpoint import IDENTITY, WEIGHTS, check_content, read_checkpoint, write_checkpoint
 from litmlp.runs import Run
@@ -62,7 +62,7 @@ def newest_resume_point(run: Run) -> tuple[Path | None, dict[str, Any]]:
             try:
                 return path, read_resume_point(path)
             except Failure as failure:
-                print(f"skipped: {failure}", file=sys.stderr)
+                print(one_line(f"skipped: {failure}"), file=sys.stderr)
     return None, {}
 
 

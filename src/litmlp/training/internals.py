@@ -1,7 +1,7 @@
 """What a run needs of Lightning 2.6 and Lightning doesn't make public, in functions that tests hold."""
 
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 
 
 def restore_loader_state(trainer: Trainer) -> None:
@@ -34,3 +34,13 @@ def looks_at_epoch_end(callback: Callback, trainer: Trainer) -> bool:
         asked = callback._save_on_train_epoch_end
     validates_once = trainer.val_check_interval == 1.0 or not trainer.limit_val_batches
     return asked if asked is not None else validates_once and trainer.check_val_every_n_epoch == 1
+
+
+def average_on_device(trainer: Trainer) -> None:
+    """Have Lightning's averages of the weights made on the device that trains, unless another one was asked for.
+
+    Lightning takes the model's device at a moment when the model is still on the CPU: each update would be a copy.
+    """
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging) and callback._device is None:
+            callback._device = trainer.strategy.root_device

@@ -8,6 +8,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, R2Score, S
 from torchmetrics.classification import MulticlassAccuracy
 
 from litmlp.model.network import Network
+from litmlp.tasks.loader import copied
 
 UPDATE_EVERY = 8192  # samples
 
@@ -109,7 +110,7 @@ class ClassificationMetrics(EpochMetrics):
 
     def update(self, losses: tuple[Tensor, ...], logits: Tensor, targets: Tensor, batch_sizes: list[int]) -> None:
         """Add batches."""
-        weights = torch.tensor(batch_sizes, dtype=torch.float32, device=logits.device)
+        weights = copied(torch.tensor(batch_sizes, dtype=torch.float32), logits.device)
         self.loss.update(torch.stack(losses).float() @ weights)
         self.samples.update(weights)
         self.accuracy.update(logits.float(), targets)

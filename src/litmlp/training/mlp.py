@@ -203,7 +203,8 @@ class MLP(LightningModule):
         """Continue with the metrics that this process had collected; at an epoch's end there are none to share out."""
         progress = checkpoint["train_metrics"]
         if len(progress) == self.trainer.world_size:
-            self.train_metrics.restore(progress[self.global_rank], self.device)
+            device = self.trainer.strategy.root_device  # to which the Trainer moves the model only after this
+            self.train_metrics.restore(progress[self.global_rank], device)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: str | Path) -> Self:  # type: ignore[override]

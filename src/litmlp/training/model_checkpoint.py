@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from litmlp.errors import UsageError
+from litmlp.model.loading import summary_of
 from litmlp.training.resume import ResumePoints
 
 DEFAULT_NAME = "{epoch}-{step}"
@@ -20,6 +21,7 @@ REFUSED = {
     "save_on_exception": "where an error comes no run can be resumed exactly; leave the flag out",
     "train_time_interval": "no run could be repeated; use --callbacks.every_n_epochs",
 }
+SCORES = ("best_model_score", "current_score", "kth_value")
 
 
 class ExactModelCheckpoint(ModelCheckpoint):
@@ -75,6 +77,23 @@ class ExactModelCheckpoint(ModelCheckpoint):
         """Lightning's state, and the step of the newest file, by which it is known not to be written twice."""
         return {**super().state_dict(), "saved_step": self._last_global_step_saved}
 
+    def check_state(self, state: Any) -> bool:
+        """Whether a state can be this callback's, whoever wrote the file that it is from."""
+        if not isinstance(state, dict) or state.keys() != self.state_dict().keys():
+            return False
+        best, kth = state["best_k_models"], state["kth_best_model_path"]
+        paths = [state[name] for name in state if name.endswith("path")]  # dirpath among them
+        if not isinstance(best, dict) or not all(map(is_path, [*paths, *best])):
+            return False
+        scores = [*best.values(), *(state[name] for name in SCORES if state[name] is not None)]
+        is_full = len(best) == self.save_top_k > 0
+        return (
+            all(summary_of(score) == "()" and not score.is_meta for score in scores)
+            and (self.save_top_k == -1 or len(best) <= self.save_top_k)
+            and (kth in best or not is_full)
+            and type(state["saved_step"]) is int
+        )
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the state of the resume point, also of a run whose folder has been moved."""
         self._last_global_step_saved = state_dict["saved_step"]
@@ -86,3 +105,11 @@ class ExactModelCheckpoint(ModelCheckpoint):
         paths = {name: moved(path) for name, path in state_dict.items() if name.endswith("_model_path")}
         best = {moved(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
+
+
+def is_path(value: Any) -> bool:
+    """Whether a value can be the path of a file, or none yet."""
+    try:
+        return isinstance(value, str) and "\0" not in value and len(os.fsencode(PurePath(value).name)) <= 255
+    except UnicodeEncodeError:
+        return False

@@ -5,7 +5,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments import ClusterEnvironment
 from lightning.pytorch import Callback
+from lightning.pytorch.accelerators import Accelerator
 from lightning.pytorch.callbacks import (
     BackboneFinetuning,
     BaseFinetuning,
@@ -23,15 +25,31 @@ from lightning.pytorch.callbacks import (
     WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.plugins import AsyncCheckpointIO, CheckpointIO, TorchCheckpointIO, XLACheckpointIO
+from lightning.pytorch.plugins import (
+    AsyncCheckpointIO,
+    CheckpointIO,
+    LayerSync,
+    Precision,
+    TorchCheckpointIO,
+    XLACheckpointIO,
+)
 from lightning.pytorch.profilers import Profiler, XLAProfiler
+from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from litmlp.errors import UsageError
 from litmlp.ranges import check_ranges
 from litmlp.training.model_checkpoint import ExactModelCheckpoint
 
-FLAGS: dict[type, str] = {Callback: "callbacks", CheckpointIO: "plugins", Logger: "logger", Profiler: "profiler"}
+# The flags that take instances of a class.
+FLAGS: dict[type, str] = {
+    Accelerator: "accelerator",
+    Callback: "callbacks",
+    Logger: "logger",
+    Profiler: "profiler",
+    Strategy: "strategy",
+    **dict.fromkeys((CheckpointIO, ClusterEnvironment, LayerSync, Precision), "plugins"),
+}
 
 NO_BACKBONE = "the network has no backbone that is trained already"
 OWN_CHECKPOINTS = "a run writes its checkpoints itself"

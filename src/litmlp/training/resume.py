@@ -99,6 +99,7 @@ class ResumePoints(Checkpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
+        self.device = trainer.strategy.root_device
         self.started = self.saved = time.monotonic()
         self.cost = 0.0
 
@@ -121,7 +122,7 @@ class ResumePoints(Checkpoint):
             "best": self.best.point,
             "stopped_early": self.stopped_early,
             "epochs": self.epochs,
-            "arithmetic": arithmetic(),
+            "arithmetic": arithmetic(self.device),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
@@ -18,12 +19,14 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasti
 
 from litmlp.errors import UsageError
 from litmlp.training.callbacks import Bar, EpochLines, SeedEachStep, StepCurves
+from litmlp.training.internals import average_on_device
 from litmlp.training.policy import REFUSALS
 from litmlp.training.preflight import as_list, check_flags
 from litmlp.training.resume import ResumePoints
 from litmlp.training.speed import NoProfiler, hide_gpus
 from litmlp.training.torchrun import default_num_nodes
 
+DOUBLE = ("64-true", "64", 64)
 HALF = ("16-mixed", "16", 16)  # for which Lightning takes bfloat16 on a CPU
 
 
@@ -46,6 +49,8 @@ def make_trainer(settings: Namespace, logs: Path, points: ResumePoints) -> Train
         trainer = build(given)
     except REFUSALS as error:
         raise UsageError(f"{culprit(given, str(error), build)}{error}") from error
+    if settings.precision in DOUBLE and trainer.strategy.root_device.type == "mps":
+        raise UsageError(f"--precision {settings.precision}: this device has no float64; choose 32-true")
     if settings.precision in HALF and trainer.precision == "bf16-mixed":
         raise UsageError(f"--precision {settings.precision}: needs a GPU; on a CPU choose bf16-mixed")
     return trainer
@@ -121,6 +126,12 @@ def arguments_of(constructor: Callable[..., Any], settings: Namespace) -> dict[s
 
 
 def prepare_device(trainer: Trainer) -> None:
-    """Hide GPUs from a training on the CPU, which would look for them at every step."""
+    """Hide GPUs from a training on the CPU, which would look for them at every step.
+
+    On a GPU, have cuDNN choose kernels that give the same bits each time, and averages of the weights made there.
+    """
     if isinstance(trainer.accelerator, CPUAccelerator):
         hide_gpus()
+    else:
+        torch.backends.cudnn.deterministic = True
+    average_on_device(trainer)
