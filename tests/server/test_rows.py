@@ -24,7 +24,7 @@ from tests.server.test_app import JSON, ask, predict
 FLAT = {"area": 52.5, "floor": 3, "quarter": "Nord", "built": "2005-06-15"}
 FORM = 'the body must be {"row": {column: value, …}} or {"rows": [ … ]}'
 NULL = "give null for what isn't known"
-NUMBER = "row 0: area is a number such as 72, but"
+NUMBER = "row 0: area is a number such as 70.5, but"
 SIZE = 8 * 2**20
 
 
@@ -94,6 +94,7 @@ def test_what_counts_as_the_same(url: str) -> None:
     assert shares(price=1, name="}") == shares()
     assert shares(area=None) == shares(area="") == shares(area="NA") != shares()
     assert shares(quarter="elsewhere") == shares(quarter=False) == shares(quarter=12.5) != shares()
+    assert shares(quarter="elsewhere") != shares(quarter=None)
 
 
 def test_one_learns_the_columns(url: str, kind: Network) -> None:
