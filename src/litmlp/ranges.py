@@ -102,6 +102,7 @@ RANGES: dict[str, Range | OneOf] = {
     "logger.flush_logs_every_n_steps": AT_LEAST_1,
     # of the process
     "threads": Range("from 1 to 1024", 1, 1024),
+    "jobs": Range("from 1 to 1024", 1, 1024),
 }
 
 

@@ -9,10 +9,11 @@ from litmlp.files import check_writable, regular_file, write_durably, writing
 from litmlp.flags import Parser
 from litmlp.settings.command_line import first_pass
 from litmlp.signals import INTERRUPTION
-from litmlp.studies.fit_process import make
-from litmlp.studies.fits import plan, read_seeds, read_values
+from litmlp.studies.fits import Fit, plan, read_seeds, read_values
+from litmlp.studies.jobs import Jobs
 from litmlp.studies.outcomes import outcome_of, table
 from litmlp.studies.plots import picture
+from litmlp.studies.sharing import add_jobs, jobs_at_once, share_threads
 from litmlp.training.quiet import silence_libraries
 from litmlp.training.torchrun import under_torchrun
 
@@ -32,23 +33,11 @@ def main(argv: list[str]) -> None:
     flag, text = flags.vary[0]
     values, seeds = read_values(flag, text), read_seeds(flags.seeds)
     require("compare.py", "vl_convert", of="requirements-compare.txt")
-    fits = plan(flag, values, seeds, flags.name, others)
-    task_folder, name = fits[0].run.folder.parent, fits[0].comparison
-    folder = Path(flags.out) if flags.out is not None else task_folder / f"{name}-comparison"
-    for place in (folder, task_folder):
-        check_writable(place, ADVICE)
-    pictures = [folder / f"{name}.{kind}" for kind in ("svg", "png")]
-    for path in pictures:
-        with about("--out"):
-            regular_file(path)
-    INTERRUPTION.advice = "resume with the same command"
-    for number, fit in enumerate(fits, 1):
-        line = f"{number} of {len(fits)}: {flag}={fit.label}, seed {fit.command.settings.seed}"
-        if fit.run.read_results() is not None:
-            print(f"{line}, is complete")
-        else:
-            print(line, flush=True)
-            make(fit.flags)
+    with Jobs() as jobs:
+        threads = share_threads(flags, len(values) * len(seeds or [0]))
+        fits = plan(flag, values, seeds, flags.name, others)
+        pictures = pictures_of(fits, flags.out)
+        make_fits(fits, flag, jobs, jobs_at_once(flags, fits[0].command.settings), threads)
     outcomes = [outcome_of(fit.run, fit.label, fit.command.settings.seed, fit.parameters) for fit in fits]
     print("\n".join(["", *table(flag, outcomes)]))
     if seeds is not None and len(seeds) > 1:
@@ -57,6 +46,43 @@ def main(argv: list[str]) -> None:
     print()
     for path, content in zip(pictures, (svg.encode(), png), strict=True):
         write(path, content)
+
+
+def pictures_of(fits: list[Fit], out: str | None) -> list[Path]:
+    """Where the picture is going to be written.
+
+    Raises:
+        UsageError: if there is something else than a file.
+        Failure: if the fits or the picture can't be written.
+    """
+    task_folder, name = fits[0].run.folder.parent, fits[0].comparison
+    folder = Path(out) if out is not None else task_folder / f"{name}-comparison"
+    for place in (folder, task_folder):
+        check_writable(place, ADVICE)
+    pictures = [folder / f"{name}.{kind}" for kind in ("svg", "png")]
+    for path in pictures:
+        with about("--out"):
+            regular_file(path)
+    return pictures
+
+
+def make_fits(fits: list[Fit], flag: str, jobs: Jobs, at_once: int, threads: int) -> None:
+    """Make the fits that aren't complete, and print what each prints.
+
+    Raises:
+        Failure: if a fit was killed.
+        SystemExit: if a fit failed, with its exit code.
+    """
+    INTERRUPTION.advice = "resume with the same command"
+    incomplete = [fit.run.read_results() is None for fit in fits]
+    printed = jobs.in_order(
+        [fit.flags for fit, is_missing in zip(fits, incomplete, strict=True) if is_missing], at_once, threads
+    )
+    for number, (fit, is_missing) in enumerate(zip(fits, incomplete, strict=True), 1):
+        line = f"{number} of {len(fits)}: {flag}={fit.label}, seed {fit.command.settings.seed}"
+        print(line if is_missing else f"{line}, is complete", flush=True)
+        if is_missing:
+            print(next(printed), end="", flush=True)
 
 
 def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -81,6 +107,7 @@ def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--seeds", help="fits every value with each of them, e.g. '[0,1,2]'")
     parser.add_argument("--name", help="names the comparison and its runs; TASK-FLAG by default")
+    add_jobs(parser)
     parser.add_argument("--out", metavar="FOLDER", help="where to write the picture; beside the runs by default")
     flags, others = parser.parse_known_args(argv)
     varied = [flag for flag, _ in flags.vary]
