@@ -15,7 +15,6 @@ from PIL import Image
 from litmlp.commands import compare
 from litmlp.errors import Failure, UsageError
 from litmlp.runs import Run
-from litmlp.studies.fits import in_run_name, read_values
 from litmlp.studies.outcomes import Outcome, table
 from litmlp.studies.plots import HEIGHT, LABEL_HEIGHT, picture, seeds_curve, spec
 from litmlp.studies.scales import (
@@ -29,6 +28,7 @@ from litmlp.studies.scales import (
     tick_axis,
     whole_epochs,
 )
+from litmlp.studies.values import in_run_name, read_values
 from tests.conftest import Fit, curves
 
 NOBODY = 65534

@@ -19,7 +19,8 @@ from litmlp import TASKS, ResumePoints
 from litmlp.commands import compare
 from litmlp.settings.command_line import read_command
 from litmlp.settings.parser import flags_of, make_parser
-from litmlp.studies.fits import plan, read_seeds, read_values
+from litmlp.studies.fits import plan
+from litmlp.studies.values import read_seeds, read_values
 from tests.conftest import ROOT, SHARED_DATA
 from tests.crash import Crash, CrashError
 from tests.docs_page import Page, blocks_of, commands_in

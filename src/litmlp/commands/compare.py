@@ -4,21 +4,16 @@ import argparse
 from pathlib import Path
 
 from litmlp.commands.extras import require
-from litmlp.errors import UsageError, about
-from litmlp.files import check_writable, regular_file, write_durably, writing
+from litmlp.commands.study import NEVER_VARIED, check_others, check_places, make_fits, write
+from litmlp.errors import UsageError
 from litmlp.flags import Parser
-from litmlp.settings.command_line import first_pass
-from litmlp.signals import INTERRUPTION
-from litmlp.studies.fits import Fit, plan, read_seeds, read_values
+from litmlp.studies.fits import plan
 from litmlp.studies.jobs import Jobs
 from litmlp.studies.outcomes import outcome_of, table
 from litmlp.studies.plots import picture
 from litmlp.studies.sharing import add_jobs, jobs_at_once, share_threads
+from litmlp.studies.values import read_seeds, read_values
 from litmlp.training.quiet import silence_libraries
-from litmlp.training.torchrun import under_torchrun
-
-ADVICE = "choose another --out or --default_root_dir"
-NEVER_VARIED = ("task", "config", "print_config", "help", "run", "resume", "default_root_dir")
 
 
 def main(argv: list[str]) -> None:
@@ -36,8 +31,10 @@ def main(argv: list[str]) -> None:
     with Jobs() as jobs:
         threads = share_threads(flags, len(values) * len(seeds or [0]))
         fits = plan(flag, values, seeds, flags.name, others)
-        pictures = pictures_of(fits, flags.out)
-        make_fits(fits, flag, jobs, jobs_at_once(flags, fits[0].command.settings), threads)
+        task_folder, name = fits[0].run.folder.parent, fits[0].comparison
+        folder = Path(flags.out) if flags.out is not None else task_folder / f"{name}-comparison"
+        pictures = check_places(task_folder, folder, [f"{name}.svg", f"{name}.png"])
+        make_fits(fits, jobs, jobs_at_once(flags, fits[0].command.settings), threads)
     outcomes = [outcome_of(fit.run, fit.label, fit.command.settings.seed, fit.parameters) for fit in fits]
     print("\n".join(["", *table(flag, outcomes)]))
     if seeds is not None and len(seeds) > 1:
@@ -45,44 +42,7 @@ def main(argv: list[str]) -> None:
     svg, png = picture(f"Task {fits[0].command.settings.task}, --{flag} varied", flag, values, outcomes)
     print()
     for path, content in zip(pictures, (svg.encode(), png), strict=True):
-        write(path, content)
-
-
-def pictures_of(fits: list[Fit], out: str | None) -> list[Path]:
-    """Where the picture is going to be written.
-
-    Raises:
-        UsageError: if there is something else than a file.
-        Failure: if the fits or the picture can't be written.
-    """
-    task_folder, name = fits[0].run.folder.parent, fits[0].comparison
-    folder = Path(out) if out is not None else task_folder / f"{name}-comparison"
-    for place in (folder, task_folder):
-        check_writable(place, ADVICE)
-    pictures = [folder / f"{name}.{kind}" for kind in ("svg", "png")]
-    for path in pictures:
-        with about("--out"):
-            regular_file(path)
-    return pictures
-
-
-def make_fits(fits: list[Fit], flag: str, jobs: Jobs, at_once: int, threads: int) -> None:
-    """Make the fits that aren't complete, and print what each prints.
-
-    Raises:
-        Failure: if a fit was killed.
-        SystemExit: if a fit failed, with its exit code.
-    """
-    INTERRUPTION.advice = "resume with the same command"
-    incomplete = [fit.run.read_results() is None for fit in fits]
-    printed = jobs.in_order(
-        [fit.flags for fit, is_missing in zip(fits, incomplete, strict=True) if is_missing], at_once, threads
-    )
-    for number, (fit, is_missing) in enumerate(zip(fits, incomplete, strict=True), 1):
-        line = f"{number} of {len(fits)}: {flag}={fit.label}, seed {fit.command.settings.seed}"
-        print(line if is_missing else f"{line}, is complete", flush=True)
-        if is_missing:
-            print(next(printed), end="", flush=True)
+        write("picture", path, content)
 
 
 def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -117,24 +77,5 @@ def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         raise UsageError(f"--vary {varied[0]}: this flag can't be varied")
     if flags.seeds is not None:
         varied.append("seed")
-    for index, flag in enumerate(varied):
-        if flag in varied[:index] or any(other.partition("=")[0].rstrip("+") == f"--{flag}" for other in others):
-            raise UsageError(f"--{flag}: the comparison itself gives it its values; leave it out")
-    first = first_pass(others)
-    if first.run is not None or first.resume is not None:
-        raise UsageError("--run and --resume: a comparison names its runs itself; use --name")
-    if under_torchrun():
-        raise UsageError("compare.py starts its fits itself: start it without torchrun, with --devices")
+    check_others(others, varied, "compare.py", "comparison")
     return flags, others
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file of the picture, and say where it is.
-
-    Raises:
-        Failure: if it can't be written.
-    """
-    with writing(path, ADVICE):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(regular_file(path), lambda temporary: temporary.write_bytes(content))
-    print(f"picture          {path}")

@@ -61,16 +61,21 @@ class Job:
         if self.connection is not None:
             self.connection.send(CONTINUE if may_continue else STOP)
 
-    def end(self) -> str:
+    def end(self, was_stopped: bool = False) -> str:
         """Close what belongs to the fit, and pass its stderr on: what it printed, unless that was live.
+
+        Args:
+            was_stopped: whether it was told to stop, so that what it says of that is left out.
 
         Raises:
             Failure: if it was killed.
             SystemExit: if it failed, with its exit code.
         """
         printed, errors = (text_of(file) for file in (self.output, self.errors))
-        sys.stderr.write(errors)
         assert self.code is not None
+        if was_stopped:
+            return printed
+        sys.stderr.write(errors)
         if self.code < 0:
             raise Failure(f"the fit was killed by {signal.Signals(-self.code).name}: {INTERRUPTION.advice}")
         if self.code:

@@ -3,7 +3,7 @@
 import select
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol, Self
 
@@ -35,9 +35,16 @@ class Jobs:
 
     Args:
         starter: starts them; by default as fast as this process can.
+
+    Attributes:
+        beat: is called every few seconds while fits are made in their order.
     """
 
+    beat: Callable[[], object]
+    BEAT_EVERY = 2.0  # seconds
+
     def __init__(self, starter: Starter | None = None) -> None:
+        self.beat = lambda: None
         self.starter: Starter = starter or (WarmStarter() if can_fork() else PlainStarter())
         self.started = 0
         self.under_way: dict[int, Job] = {}  # by their numbers
@@ -107,7 +114,8 @@ class Jobs:
             while index >= len(jobs) or jobs[index] not in printed:
                 while len(jobs) < len(fits) and len(self.under_way) < at_once:
                     jobs.append(self.start(fits[len(jobs)], threads, is_live=at_once == 1))
-                printed |= {job: job.end() for job in self.wait()}
+                printed |= {job: job.end() for job in self.wait(self.BEAT_EVERY)}
+                self.beat()
             yield printed[jobs[index]]
 
     def stop(self, signum: int) -> None:

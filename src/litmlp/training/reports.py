@@ -19,9 +19,10 @@ CONTINUE, STOP = b"+", b"-"
 class Reports(Checkpoint):
     """Sends the metrics of each epoch that has a validation, as a line of JSON, and waits for the answer.
 
-    Unless that is to continue, the run is left as by SIGTERM: with a resume point, if the epoch's end is an exact one.
-    So it is still the run that its settings describe, and can be resumed. It counts as a checkpoint callback, because
-    Lightning runs only those after the model's own end of an epoch.
+    If that is to stop, the run is left as by SIGTERM: with a resume point, where the epoch's end is an exact one.
+    Without an answer it is left at once, before that end is saved: a resumed run then reports the epoch again. So it is
+    still the run that its settings describe. It counts as a checkpoint callback, because Lightning runs only those
+    after the model's own end of an epoch.
 
     Args:
         descriptor: of a connected socket.
@@ -50,8 +51,10 @@ class Reports(Checkpoint):
         with suppress(OSError):  # whoever started this run has been killed
             self.connection.sendall(json.dumps({"epoch": trainer.current_epoch + 1, **metrics}).encode() + b"\n")
             answer = self.connection.recv(1)
-        if answer != CONTINUE and not INTERRUPTION.signum:  # a second signal would end the run at once
+        if answer == STOP:
             INTERRUPTION(signal.SIGTERM, None)
+        elif answer != CONTINUE:
+            INTERRUPTION.leave(signal.SIGTERM)
 
 
 def reports() -> list[Reports]:
