@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from litmlp.commands.extras import require
-from litmlp.commands.study import NEVER_VARIED, check_others, check_places, make_fits, write
+from litmlp.commands.study import check_places, make_fits, write
 from litmlp.errors import UsageError
 from litmlp.flags import Parser
-from litmlp.studies.fits import plan
+from litmlp.studies.fits import NEVER_VARIED, check_others, plan
 from litmlp.studies.jobs import Jobs
 from litmlp.studies.outcomes import outcome_of, table
 from litmlp.studies.plots import picture

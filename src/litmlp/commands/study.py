@@ -1,40 +1,15 @@
-"""What compare and search have in common: the flags of others, the fits, and the files that they write."""
+"""What compare and search have in common: the fits, and the files that they write."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from litmlp.errors import UsageError, about
+from litmlp.errors import about
 from litmlp.files import check_writable, regular_file, write_durably, writing
-from litmlp.settings.command_line import first_pass
 from litmlp.signals import INTERRUPTION
 from litmlp.studies.fits import Fit
 from litmlp.studies.jobs import Jobs
-from litmlp.training.torchrun import under_torchrun
 
 ADVICE = "choose another --out or --default_root_dir"
-NEVER_VARIED = ("task", "config", "print_config", "help", "run", "resume", "default_root_dir")
-
-
-def check_others(others: Sequence[str], given: Sequence[str], program: str, study: str) -> None:
-    """Check the flags that go to fit.py.
-
-    Args:
-        others: they.
-        given: the names of the flags that the command itself gives their values.
-        program: the command's name.
-        study: what it makes.
-
-    Raises:
-        UsageError: if one is the command's own.
-    """
-    for index, flag in enumerate(given):
-        if flag in given[:index] or any(other.partition("=")[0].rstrip("+") == f"--{flag}" for other in others):
-            raise UsageError(f"--{flag}: the {study} itself gives it its values; leave it out")
-    first = first_pass([*others])
-    if first.run is not None or first.resume is not None:
-        raise UsageError(f"--run and --resume: a {study} names its runs itself; use --name")
-    if under_torchrun():
-        raise UsageError(f"{program} starts its fits itself: start it without torchrun, with --devices")
 
 
 def make_fits(fits: Sequence[Fit], jobs: Jobs, at_once: int, threads: int) -> None:

@@ -1,5 +1,6 @@
 """The fits of a comparison, each checked before the first one starts."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import yaml
@@ -7,13 +8,15 @@ import yaml
 from litmlp.errors import UsageError, about
 from litmlp.runs import Run
 from litmlp.settings.build import make_outline, make_task
-from litmlp.settings.command_line import MAY_CHANGE, Command, named_run, read_command
+from litmlp.settings.command_line import MAY_CHANGE, Command, first_pass, named_run, read_command
 from litmlp.studies.values import as_text, in_run_name
 from litmlp.training.resume import ResumePoints
+from litmlp.training.torchrun import under_torchrun
 from litmlp.training.trainer import make_trainer
 
 # On what a run comes to, but for its last bits.
 WITHOUT_EFFECT = {*MAY_CHANGE, "default_root_dir", "enable_progress_bar", "threads"}
+NEVER_VARIED = ("task", "config", "print_config", "help", "run", "resume", "default_root_dir")
 
 
 class Fit(NamedTuple):
@@ -146,3 +149,25 @@ def check_stored(run: Run, asked: dict[str, Any], without_effect: set[str]) -> N
                 f"--{name} {as_text(asked.get(name))} contradicts the run {run.folder}, made with"
                 f" --{name} {as_text(stored.get(name))}: choose another --name"
             )
+
+
+def check_others(others: Sequence[str], given: Sequence[str], program: str, study: str) -> None:
+    """Check the flags that go to fit.py.
+
+    Args:
+        others: they.
+        given: the names of the flags that the command itself gives their values.
+        program: the command's name.
+        study: what it makes.
+
+    Raises:
+        UsageError: if one is the command's own.
+    """
+    for index, flag in enumerate(given):
+        if flag in given[:index] or any(other.partition("=")[0].rstrip("+") == f"--{flag}" for other in others):
+            raise UsageError(f"--{flag}: the {study} itself gives it its values; leave it out")
+    first = first_pass([*others])
+    if first.run is not None or first.resume is not None:
+        raise UsageError(f"--run and --resume: a {study} names its runs itself; use --name")
+    if under_torchrun():
+        raise UsageError(f"{program} starts its fits itself: start it without torchrun, with --devices")

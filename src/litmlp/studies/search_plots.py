@@ -9,7 +9,7 @@ from typing import Any
 from litmlp.studies.history import Tried
 from litmlp.studies.outcomes import SCORES
 from litmlp.studies.plots import CONFIG, WIDTH
-from litmlp.studies.scales import DISTINCT, MARGIN
+from litmlp.studies.scales import DISTINCT, MARGIN, tick_axis
 from litmlp.studies.space import Interval, Space
 from litmlp.studies.values import as_text
 
@@ -37,25 +37,27 @@ def search_spec(
     """
     name, factor, _ = SCORES[score]
     finite = [trial for trial in tried if math.isfinite(trial.score)]
-    best = accumulate((factor * trial.score for trial in finite), max)
-    rows = [
+    best = best_so_far(finite)
+    best_by_number = best_so_far(sorted(finite, key=lambda trial: trial.number))
+    rows: list[dict[str, Any]] = [
         {
             "trial": trial.number,
             "minutes": trial.ended / 60,
             "score": factor * trial.score,
             "test": factor * trial.test,
-            "best": so_far,
+            "best": factor * best[trial.number],
+            "best by number": factor * best_by_number[trial.number],
             **{
                 field_of(flag): value if isinstance(space[flag], Interval) else as_text(value)
                 for flag, value in trial.settings.items()
             },
         }
-        for trial, so_far in zip(finite, best, strict=True)
+        for trial in finite
     ]
     y = axis("score", f"validation {name}", scale_of([row["score"] for row in rows]))
     panels = [
-        progress("trial", "trial", y),
-        progress("minutes", "minutes since the first trial began", y),
+        progress("trial", "trial", y, "best by number"),
+        progress("minutes", "minutes since the first trial began", y, "best"),
         *([bars(shares)] if shares else []),
         against_test(name, [row["test"] for row in rows], y),
         *(part(flag, space, y) for flag in space),
@@ -91,13 +93,19 @@ def axis(field: str, title: str, scale: dict[str, Any]) -> dict[str, Any]:
     return {"field": field, "type": "quantitative", "title": title, "scale": scale}
 
 
-def progress(field: str, title: str, y: dict[str, Any]) -> Panel:
+def best_so_far(trials: Sequence[Tried]) -> dict[int, float]:
+    """The best score after each trial, by its number."""
+    best = accumulate((trial.score for trial in trials), max)
+    return {trial.number: score for trial, score in zip(trials, best, strict=True)}
+
+
+def progress(field: str, title: str, y: dict[str, Any], best: str) -> Panel:
     """The score of each trial, and the best so far."""
     x = axis(field, title, {"zero": False})
     return {
         "layer": [
             {"mark": POINT, "encoding": {"x": x, "y": y}},
-            {"mark": BEST, "encoding": {"x": x, "y": {**y, "field": "best"}}},
+            {"mark": BEST, "encoding": {"x": x, "y": {**y, "field": best}}},
         ]
     }
 
@@ -131,8 +139,9 @@ def part(flag: str, space: Space, y: dict[str, Any]) -> Panel:
     """The score of each trial at its value of one flag."""
     values = space[flag]
     if isinstance(values, Interval):
-        kind = {"type": "log", "nice": False} if values.log else {"nice": False, "zero": False}
-        x = axis(field_of(flag), f"--{flag}", {**kind, "domain": [values.low, values.high]})
+        kind = {"type": "log"} if values.log else {"type": "linear", "zero": False}
+        scale = {**kind, "nice": False, "domain": [values.low, values.high]}
+        x = axis(field_of(flag), f"--{flag}", scale) | {"axis": tick_axis(scale)}
     else:
         order = [as_text(value) for value in values.values.values()]
         x = {"field": field_of(flag), "type": "nominal", "title": f"--{flag}", "sort": order, "axis": {"labelAngle": 0}}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.storages import BaseStorage, RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
 from litmlp.errors import UsageError
@@ -169,8 +169,7 @@ class Trials:
 
 def number_of(trial: FrozenTrial) -> int:
     """The number that names a trial's run: its own, or that of the one that it takes over."""
-    first = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
-    return trial.number if first is None else first
+    return int(trial.system_attrs.get("failed_trial", trial.number))  # set by Optuna's RetryHeartbeatStaleTrialCallback
 
 
 def check_same(asked: Mapping[str, Any], stored: Mapping[str, Any], name: str) -> None:
