@@ -61,6 +61,12 @@ class Job:
         if self.connection is not None:
             self.connection.send(CONTINUE if may_continue else STOP)
 
+    def close(self) -> None:
+        """Close what belongs to the fit."""
+        for stream in (self.output, self.errors, self.connection, self.theirs):
+            if stream is not None:
+                stream.close()
+
     def end(self, was_stopped: bool = False) -> str:
         """Close what belongs to the fit, and pass its stderr on: what it printed, unless that was live.
 
@@ -72,6 +78,7 @@ class Job:
             SystemExit: if it failed, with its exit code.
         """
         printed, errors = (text_of(file) for file in (self.output, self.errors))
+        self.close()
         assert self.code is not None
         if was_stopped:
             return printed
@@ -84,9 +91,8 @@ class Job:
 
 
 def text_of(file: IO[bytes] | None) -> str:
-    """What was written to a file, which is closed."""
+    """What was written to a file."""
     if file is None:
         return ""
-    with file:
-        file.seek(0)
-        return file.read().decode(errors="replace")
+    file.seek(0)
+    return file.read().decode(errors="replace")

@@ -29,6 +29,9 @@ class Starter(Protocol):
     def stop(self, signum: int) -> None:
         """Send a signal to all fits, and wait until they have ended."""
 
+    def close(self) -> None:
+        """Give back what the starter itself holds, when it has been stopped."""
+
 
 class Jobs:
     """The fits that this process makes. They get its signals, and none outlives it.
@@ -56,6 +59,9 @@ class Jobs:
     def __exit__(self, *_: object) -> None:
         self.stop(signal.SIGTERM)
         INTERRUPTION.before_leaving = None
+        for job in self.under_way.values():
+            job.close()
+        self.starter.close()
 
     def start(self, flags: list[str], threads: int, is_live: bool = False, reports: bool = False) -> Job:
         """Start a fit.

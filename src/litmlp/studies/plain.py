@@ -88,3 +88,8 @@ class PlainStarter:
                 process.terminate()
         for _, thread in self.fits:
             thread.join()
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self.endings.close()
+        self.ending.close()

@@ -76,6 +76,10 @@ class WarmStarter:
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 
+    def close(self) -> None:
+        """Close the socket."""
+        self.endings.close()
+
 
 class Forker:
     """The process that forks fits, each in a process group of its own: the terminal's Ctrl-C reaches its parent only.
