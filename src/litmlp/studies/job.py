@@ -71,7 +71,7 @@ class Job:
         """Close what belongs to the fit, and pass its stderr on: what it printed, unless that was live.
 
         Args:
-            was_stopped: whether it was told to stop, so that what it says of that is left out.
+            was_stopped: whether it was asked to stop, so that what it says of that is left out.
 
         Raises:
             Failure: if it was killed.

@@ -19,7 +19,7 @@ from litmlp.studies.values import as_text
 from litmlp.training.checkpoint_io import newest_resume_point
 
 LOOK_EVERY = 0.5  # seconds, for signals, heartbeats, and trials that others leave
-STOPPED = 143  # the exit code of a fit that was told to stop, as by SIGTERM
+STOPPED = 143  # the exit code of a fit that was asked to stop, as by SIGTERM
 
 
 class Limits(NamedTuple):

@@ -20,7 +20,7 @@ def add_jobs(parser: Parser) -> None:
 
 
 def share_threads(flags: argparse.Namespace, fits: int) -> int:
-    """Compute with a fit's share of the threads, as each fit will that isn't told otherwise: how many they are.
+    """Compute with a fit's share of the threads, as every fit without --threads will: how many they are.
 
     It is ``OMP_NUM_THREADS``, if that is set.
 

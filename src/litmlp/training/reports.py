@@ -42,7 +42,7 @@ class Reports(Checkpoint):
         self.is_validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report, and leave if told so."""
+        """Report, and leave if that is the answer."""
         if not (self.is_validated and trainer.is_global_zero):
             return
         self.is_validated = False
