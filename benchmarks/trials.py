@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
     flags = ["--task", "xor", "--accelerator", "cpu", "--max_epochs", "2", "--batch_size", "64", "--space", SPACE]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(program), *flags, "--trials", str(options.trials), "--jobs", options.jobs]
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 (a list)
         journal = open_journal(Path(folder, "lightning_logs", "xor", "xor-search", "journal.log"))
         trials = optuna.load_study(study_name="xor/xor", storage=journal).trials
     ended = sorted(trial.datetime_complete for trial in trials if trial.datetime_complete is not None)
