@@ -1,7 +1,6 @@
 """compare.py fits a task with one flag varied, and shows what the flag did: a table, and a picture."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from io import BytesIO
@@ -16,8 +15,6 @@ from PIL import Image
 from litmlp.commands import compare
 from litmlp.errors import Failure, UsageError
 from litmlp.runs import Run
-from litmlp.studies.fit_process import make
-from litmlp.studies.fits import in_run_name, read_values
 from litmlp.studies.outcomes import Outcome, table
 from litmlp.studies.plots import HEIGHT, LABEL_HEIGHT, picture, seeds_curve, spec
 from litmlp.studies.scales import (
@@ -31,7 +28,8 @@ from litmlp.studies.scales import (
     tick_axis,
     whole_epochs,
 )
-from tests.conftest import ROOT, Fit, curves, wait_for_line
+from litmlp.studies.values import in_run_name, read_values
+from tests.conftest import Fit, curves
 
 NOBODY = 65534
 NO_NAME = "can't name a run; give a mapping of short labels to values"
@@ -39,8 +37,6 @@ TWICE = "the comparison itself gives it its values; leave it out"
 NAMES = "--run and --resume: a comparison names its runs itself; use --name"
 CURVES = "a comparison is drawn from the runs' own curves; leave it out"
 XOR = ["--task", "xor", "--accelerator", "cpu", "--max_epochs", "2"]
-EPOCHS, STEPS = 60, 20  # of the long fits; steps in an epoch
-LONG = ["--task", "log", "--accelerator", "cpu", "--batch_size", "500", f"--max_epochs={EPOCHS}"]
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +172,8 @@ def test_a_fit_with_other_settings_is_told(flags: list[str], line: str, run_fit:
         (["--vary", "lr", "[1]", "--name", "a/b"], "--name a/b: a run's name is made of letters, digits and _ . + = -"),
         (["--vary", "lr", "[1]", "--logger", "false"], f"--logger: {CURVES}"),
         (["--vary", "lr", "[1]", "--fast_dev_run", "1"], f"--fast_dev_run: {CURVES}"),
+        (["--vary", "lr", "[1]", "--jobs", "two"], "argument --jobs: invalid int value: 'two'"),
+        (["--vary", "lr", "[1]", "--jobs", "0"], "--jobs 0: must be from 1 to 1024"),
     ],
 )  # fmt: skip
 def test_bad_input_is_told_before_the_first_fit(flags: list[str], line: str, here: Path) -> None:
@@ -213,33 +211,6 @@ def test_without_the_extra_nothing_is_fitted(here: Path, monkeypatch: pytest.Mon
         compare.main([*XOR, "--vary", "lr", "[1]"])
     assert str(error.value) == "compare.py needs vl_convert: pip install -r requirements-compare.txt"
     assert list(here.iterdir()) == []
-
-
-def test_a_failing_fit_ends_the_comparison_with_its_line_and_exit_code(
-    here: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    program = [sys.executable, "fails.py"]
-    (here / "fails.py").write_text("import sys\nsys.exit('fit: ' + sys.argv[1])\n")
-    with pytest.raises(SystemExit) as end:
-        make(["--run=a"], program)
-    assert end.value.code == 1
-    assert capfd.readouterr() == ("", "fit: --run=a\n")
-    (here / "fails.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
-    with pytest.raises(Failure, match="^the fit was killed by SIGKILL: "):
-        make([], program)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
-def test_a_fit_ends_with_a_comparison_that_is_killed(here: Path) -> None:
-    (here / "waits.py").write_text("import signal\nsignal.alarm(60)\nprint('ready', flush=True)\nsignal.pause()\n")
-    code = "import sys; from litmlp.studies.fit_process import make; make([], [sys.executable, 'waits.py'])"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=here, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    wait_for_line(process, "ready")
-    process.kill()
-    process.communicate(timeout=60)  # until the last process that could write to the pipe has ended
 
 
 def test_a_fit_that_diverged_is_told_and_drawn(run_fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:

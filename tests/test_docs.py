@@ -16,10 +16,12 @@ import pytest
 import torch
 
 from litmlp import TASKS, ResumePoints
-from litmlp.commands import compare
+from litmlp.commands import compare, search
 from litmlp.settings.command_line import read_command
 from litmlp.settings.parser import flags_of, make_parser
-from litmlp.studies.fits import plan, read_seeds, read_values
+from litmlp.studies.fits import plan
+from litmlp.studies.search_plan import plan_search
+from litmlp.studies.values import read_seeds, read_values
 from tests.conftest import ROOT, SHARED_DATA
 from tests.crash import Crash, CrashError
 from tests.docs_page import Page, blocks_of, commands_in
@@ -36,6 +38,9 @@ NOT_RUN = {
     "-m tests.faults": "is in test_faults.py",
     "-m pytest": "would run this again",
     "--config recipes/": "takes minutes to hours; its flags are checked",
+    "--storage": "needs a database",
+    "optuna-dashboard": "serves until it is stopped",
+    "--task fashion_mnist --trials": "takes minutes to hours; its flags are checked",
     "--out docs/limits": "takes minutes to hours; its flags are checked",
     "--images docs/limits": "needs one of these",
     ".venv-peers": "takes minutes to hours",
@@ -109,6 +114,9 @@ def test_no_other_commands_are_left_out() -> None:
         ("resume", "is in test_faults.py"): 2,
         ("resume", "needs several machines"): 1,
         ("resume", "needs SLURM"): 1,
+        ("search", "needs a database"): 1,
+        ("search", "serves until it is stopped"): 1,
+        ("search", "takes minutes to hours; its flags are checked"): 1,
         ("speed", "takes minutes to hours"): 3,
     }
 
@@ -125,6 +133,9 @@ def test_the_flags_of_a_command_that_is_left_out_are_right(
             continue
         if "scripts/fit.py" in words:
             read_command(words[words.index("scripts/fit.py") + 1 :])
+        elif "scripts/search.py" in words:
+            flags, others = search.read_flags(words[2:])
+            assert plan_search(flags.space, flags.name, others).space
         elif "scripts/compare.py" in words:
             flags, others = compare.read_flags(words[2:])
             name, text = flags.vary[0]

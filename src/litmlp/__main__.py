@@ -12,6 +12,7 @@ COMMANDS = {
     "serve": "serve a trained model over HTTP, with a page",
     "export": "put a trained model into one file",
     "compare": "fit a task several times with one flag varied",
+    "search": "find the settings of a task that validate best",
     "by_hand": "what fit does, as a plain loop",
 }
 

@@ -106,6 +106,11 @@ RANGES: dict[str, Range | OneOf] = {
     "logger.flush_logs_every_n_steps": AT_LEAST_1,
     # of the process
     "threads": Range("from 1 to 1024", 1, 1024),
+    # of studies
+    "jobs": Range("from 1 to 1024", 1, 1024),
+    "trials": Range("from 1 to 1000000", 1, 1_000_000),
+    "minutes": ABOVE_0,
+    "heartbeat": Range("from 1 to 3600", 1, 3600),
 }
 
 

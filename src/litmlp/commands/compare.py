@@ -4,20 +4,16 @@ import argparse
 from pathlib import Path
 
 from litmlp.commands.extras import require
-from litmlp.errors import UsageError, about
-from litmlp.files import check_writable, regular_file, write_durably, writing
+from litmlp.commands.study import check_places, make_fits, write
+from litmlp.errors import UsageError
 from litmlp.flags import Parser
-from litmlp.settings.command_line import first_pass
-from litmlp.signals import INTERRUPTION
-from litmlp.studies.fit_process import make
-from litmlp.studies.fits import plan, read_seeds, read_values
+from litmlp.studies.fits import NEVER_VARIED, check_others, plan
+from litmlp.studies.jobs import Jobs
 from litmlp.studies.outcomes import outcome_of, table
 from litmlp.studies.plots import picture
+from litmlp.studies.sharing import add_jobs, jobs_at_once, share_threads
+from litmlp.studies.values import read_seeds, read_values
 from litmlp.training.quiet import silence_libraries
-from litmlp.training.torchrun import under_torchrun
-
-ADVICE = "choose another --out or --default_root_dir"
-NEVER_VARIED = ("task", "config", "print_config", "help", "run", "resume", "default_root_dir")
 
 
 def main(argv: list[str]) -> None:
@@ -32,23 +28,13 @@ def main(argv: list[str]) -> None:
     flag, text = flags.vary[0]
     values, seeds = read_values(flag, text), read_seeds(flags.seeds)
     require("compare.py", "vl_convert", of="requirements-compare.txt")
-    fits = plan(flag, values, seeds, flags.name, others)
-    task_folder, name = fits[0].run.folder.parent, fits[0].comparison
-    folder = Path(flags.out) if flags.out is not None else task_folder / f"{name}-comparison"
-    for place in (folder, task_folder):
-        check_writable(place, ADVICE)
-    pictures = [folder / f"{name}.{kind}" for kind in ("svg", "png")]
-    for path in pictures:
-        with about("--out"):
-            regular_file(path)
-    INTERRUPTION.advice = "resume with the same command"
-    for number, fit in enumerate(fits, 1):
-        line = f"{number} of {len(fits)}: {flag}={fit.label}, seed {fit.command.settings.seed}"
-        if fit.run.read_results() is not None:
-            print(f"{line}, is complete")
-        else:
-            print(line, flush=True)
-            make(fit.flags)
+    with Jobs() as jobs:
+        threads = share_threads(flags, len(values) * len(seeds or [0]))
+        fits = plan(flag, values, seeds, flags.name, others)
+        task_folder, name = fits[0].run.folder.parent, fits[0].comparison
+        folder = Path(flags.out) if flags.out is not None else task_folder / f"{name}-comparison"
+        pictures = check_places(task_folder, folder, [f"{name}.svg", f"{name}.png"])
+        make_fits(fits, jobs, jobs_at_once(flags, fits[0].command.settings), threads)
     outcomes = [outcome_of(fit.run, fit.label, fit.command.settings.seed, fit.parameters) for fit in fits]
     print("\n".join(["", *table(flag, outcomes)]))
     if seeds is not None and len(seeds) > 1:
@@ -56,7 +42,7 @@ def main(argv: list[str]) -> None:
     svg, png = picture(f"Task {fits[0].command.settings.task}, --{flag} varied", flag, values, outcomes)
     print()
     for path, content in zip(pictures, (svg.encode(), png), strict=True):
-        write(path, content)
+        write("picture", path, content)
 
 
 def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -81,6 +67,7 @@ def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--seeds", help="fits every value with each of them, e.g. '[0,1,2]'")
     parser.add_argument("--name", help="names the comparison and its runs; TASK-FLAG by default")
+    add_jobs(parser)
     parser.add_argument("--out", metavar="FOLDER", help="where to write the picture; beside the runs by default")
     flags, others = parser.parse_known_args(argv)
     varied = [flag for flag, _ in flags.vary]
@@ -90,24 +77,5 @@ def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         raise UsageError(f"--vary {varied[0]}: this flag can't be varied")
     if flags.seeds is not None:
         varied.append("seed")
-    for index, flag in enumerate(varied):
-        if flag in varied[:index] or any(other.partition("=")[0].rstrip("+") == f"--{flag}" for other in others):
-            raise UsageError(f"--{flag}: the comparison itself gives it its values; leave it out")
-    first = first_pass(others)
-    if first.run is not None or first.resume is not None:
-        raise UsageError("--run and --resume: a comparison names its runs itself; use --name")
-    if under_torchrun():
-        raise UsageError("compare.py starts its fits itself: start it without torchrun, with --devices")
+    check_others(others, varied, "compare.py", "comparison")
     return flags, others
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file of the picture, and say where it is.
-
-    Raises:
-        Failure: if it can't be written.
-    """
-    with writing(path, ADVICE):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(regular_file(path), lambda temporary: temporary.write_bytes(content))
-    print(f"picture          {path}")

@@ -22,6 +22,12 @@ def default_threads(processes: int = 1) -> int:
     return max(1, math.ceil(min(threads, cpu_quota())) // processes)
 
 
+def cores() -> int:
+    """The cores that this process may use, of those of the machine, within a container's CPU quota."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(affinity, cpu_quota())))
+
+
 def use_threads(threads: int) -> None:
     """Compute with so many threads, in this process and in those that it starts, which Lightning then leaves alone."""
     torch.set_num_threads(threads)

@@ -1,7 +1,6 @@
 """The fits of a comparison, each checked before the first one starts."""
 
-import json
-import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import yaml
@@ -9,13 +8,15 @@ import yaml
 from litmlp.errors import UsageError, about
 from litmlp.runs import Run
 from litmlp.settings.build import make_outline, make_task
-from litmlp.settings.command_line import MAY_CHANGE, Command, named_run, read_command
+from litmlp.settings.command_line import MAY_CHANGE, Command, first_pass, named_run, read_command
+from litmlp.studies.values import as_text, in_run_name
 from litmlp.training.resume import ResumePoints
+from litmlp.training.torchrun import under_torchrun
 from litmlp.training.trainer import make_trainer
 
 # On what a run comes to, but for its last bits.
 WITHOUT_EFFECT = {*MAY_CHANGE, "default_root_dir", "enable_progress_bar", "threads"}
-LONGEST_LABEL = 80
+NEVER_VARIED = ("task", "config", "print_config", "help", "run", "resume", "default_root_dir")
 
 
 class Fit(NamedTuple):
@@ -23,7 +24,8 @@ class Fit(NamedTuple):
 
     Attributes:
         comparison: its name.
-        label: what the varied flag's value is called.
+        label: what its settings are called, in a table and a picture.
+        title: what they are called alone.
         command: the settings of the fit.
         run: its folder.
         flags: with which fit.py makes it.
@@ -32,6 +34,7 @@ class Fit(NamedTuple):
 
     comparison: str
     label: str
+    title: str
     command: Command
     run: Run
     flags: list[str]
@@ -61,17 +64,44 @@ def plan(flag: str, values: dict[str, Any], seeds: list[int] | None, name: str |
             same = labels.setdefault(command.text, label)
             if same != label:
                 raise UsageError(f"--vary {flag}: {same} and {label} are the same value")
-            parameters = checked_parameters(command)
             comparison = name or f"{command.task.task_name()}-{flag}"
-            run = run_of(command, comparison, f"{comparison}-{in_run_name(label)}-seed{command.settings.seed}")
-            check_stored(run, yaml.safe_load(command.text), WITHOUT_EFFECT - {flag})
-            flags += [f"--run={run.folder.name}", "--enable_progress_bar=false"]  # lines instead, on a terminal too
-            fits.append(Fit(comparison, label, command, run, flags, parameters))
+            fits.append(plan_fit(comparison, label, f"{flag}={label}", command, flags, WITHOUT_EFFECT - {flag}))
     return fits
 
 
-def checked_parameters(command: Command) -> int:
+def plan_fit(
+    comparison: str, label: str, title: str, command: Command, flags: list[str], without_effect: set[str]
+) -> Fit:
+    """The fit of one value with one seed, checked.
+
+    Args:
+        comparison: its name.
+        label: what the value is called.
+        title: what it is called alone.
+        command: the settings, as ``flags`` say them.
+        flags: of fit.py, without those of the run.
+        without_effect: settings in which a run that is there may differ.
+
+    Raises:
+        UsageError: if a flag is wrong, or the run was made with other settings.
+    """
+    parameters = checked_parameters(command)
+    run = run_of(command, comparison, f"{comparison}-{in_run_name(label)}-seed{command.settings.seed}")
+    check_stored(run, yaml.safe_load(command.text), without_effect)
+    return Fit(comparison, label, title, command, run, [*flags, *flags_of_run(run.folder.name)], parameters)
+
+
+def flags_of_run(name: str) -> list[str]:
+    """The flags that name a fit's run, and have it print lines instead of a bar, on a terminal too."""
+    return [f"--run={name}", "--enable_progress_bar=false"]
+
+
+def checked_parameters(command: Command, study: str = "comparison") -> int:
     """The number of the model's parameters, once the constructors have checked the settings.
+
+    Args:
+        command: the settings.
+        study: what the fit is a part of.
 
     Raises:
         UsageError: if a flag is out of its range, or leaves no curves to compare.
@@ -79,7 +109,7 @@ def checked_parameters(command: Command) -> int:
     settings = command.settings
     if settings.logger not in (None, True) or settings.fast_dev_run:
         flag = "fast_dev_run" if settings.fast_dev_run else "logger"
-        raise UsageError(f"--{flag}: a comparison is drawn from the runs' own curves; leave it out")
+        raise UsageError(f"--{flag}: a {study} is drawn from the runs' own curves; leave it out")
     task = make_task(command)
     task.prepare_data()
     model = make_outline(command, task)
@@ -121,60 +151,23 @@ def check_stored(run: Run, asked: dict[str, Any], without_effect: set[str]) -> N
             )
 
 
-def read_values(flag: str, text: str) -> dict[str, Any]:
-    """The values of the varied flag by their labels, from a YAML list of values or mapping of labels to values.
+def check_others(others: Sequence[str], given: Sequence[str], program: str, study: str) -> None:
+    """Check the flags that go to fit.py.
+
+    Args:
+        others: they.
+        given: the names of the flags that the command itself gives their values.
+        program: the command's name.
+        study: what it makes.
 
     Raises:
-        UsageError: if there are none, or their labels can't name runs.
+        UsageError: if one is the command's own.
     """
-    values = from_yaml(f"--vary {flag}", text)
-    if not isinstance(values, list | dict) or not values:
-        raise UsageError(f"--vary {flag} {text}: must be a list like '[0.1, 0.01]', or a mapping of labels to values")
-    pairs = values.items() if isinstance(values, dict) else [(value, value) for value in values]
-    labelled: dict[str, Any] = {}
-    names: set[str] = set()
-    for key, value in pairs:
-        label = " ".join(as_text(key).split())
-        if label in labelled:
-            raise UsageError(f"--vary {flag}: {label} is there twice")
-        if len(label) > LONGEST_LABEL or in_run_name(label) in names:
-            raise UsageError(f"--vary {flag}: {label} can't name a run; give a mapping of short labels to values")
-        labelled[label] = value
-        names.add(in_run_name(label))
-    return labelled
-
-
-def read_seeds(text: str | None) -> list[int] | None:
-    """The seeds from a YAML list; None if there is none.
-
-    Raises:
-        UsageError: if it isn't a list of distinct whole numbers.
-    """
-    if text is None:
-        return None
-    seeds = from_yaml("--seeds", text)
-    if not isinstance(seeds, list) or not seeds or {type(seed) for seed in seeds} != {int}:
-        raise UsageError(f"--seeds {text}: must be a list like '[0,1,2]'")
-    if len(set(seeds)) < len(seeds):
-        raise UsageError(f"--seeds {text}: a seed is there twice")
-    return seeds
-
-
-def from_yaml(flag: str, text: str) -> Any:
-    """What a flag's YAML says."""
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # such a ValueError as of the date 2026-13-01
-        raise UsageError(f"{flag} {text}: isn't YAML") from None
-
-
-def as_text(value: Any) -> str:
-    """A value as the command line takes it."""
-    return (
-        value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
-    )
-
-
-def in_run_name(label: str) -> str:
-    """A label as part of a run's name: [512,256] becomes 512-256."""
-    return re.sub(r"[^\w.+=-]+", "-", re.sub(r'[\[\]{}"]', "", label)) or "empty"
+    for index, flag in enumerate(given):
+        if flag in given[:index] or any(other.partition("=")[0].rstrip("+") == f"--{flag}" for other in others):
+            raise UsageError(f"--{flag}: the {study} itself gives it its values; leave it out")
+    first = first_pass([*others])
+    if first.run is not None or first.resume is not None:
+        raise UsageError(f"--run and --resume: a {study} names its runs itself; use --name")
+    if under_torchrun():
+        raise UsageError(f"{program} starts its fits itself: start it without torchrun, with --devices")

@@ -99,14 +99,18 @@ def table(flag: str, outcomes: Sequence[Outcome]) -> list[str]:
         "training (s)": lambda group: f"{fmean(fit.seconds for fit in group):.1f}",
     }
     groups = by_label(outcomes).values()
-    rows = [[*columns], *([cell(group) for cell in columns.values()] for group in groups)]
+    return markdown([[*columns], *([cell(group) for cell in columns.values()] for group in groups)])
+
+
+def markdown(rows: list[list[str]]) -> list[str]:
+    """The lines of a Markdown table. The first row is its head; all columns but the first hold numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    line = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return [
         f"| {row[0]:{widths[0]}} | "
         + " | ".join(f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         + " |"
-        for row in rows
+        for row in (rows[0], line, *rows[1:])
     ]
 
 

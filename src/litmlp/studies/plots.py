@@ -44,9 +44,13 @@ def picture(title: str, flag: str, values: dict[str, Any], outcomes: Sequence[Ou
         values: its values by their labels.
         outcomes: of every value and seed.
     """
+    return drawn(spec(title, flag, values, outcomes))
+
+
+def drawn(chart: dict[str, Any]) -> tuple[str, bytes]:
+    """A Vega-Lite specification as SVG and as PNG."""
     import vl_convert  # noqa: PLC0415 (an extra, for which reading the flags must not wait)
 
-    chart = spec(title, flag, values, outcomes)
     svg: str = vl_convert.vegalite_to_svg(chart, allowed_base_urls=[])
     png: bytes = vl_convert.vegalite_to_png(chart, scale=SCALE, allowed_base_urls=[])
     return svg, png

@@ -44,6 +44,8 @@ class Task(LightningDataModule):
             and white is 255 for bytes, 1 for numbers from 0 to 1.
         table: the columns, where the samples are rows of a table.
         recommended: settings that differ from the defaults of the MLP's, the Trainer's and the task's flags.
+        search_space: what ``search.py`` tries by default, as its ``--space`` says it: the settings that matter most,
+            each around what the recommended settings of the tasks have.
     """
 
     sample_shape: tuple[int, ...]
@@ -54,6 +56,14 @@ class Task(LightningDataModule):
     image: ImageForm | None = None
     table: TableForm | None = None
     recommended: ClassVar[dict[str, Any]] = {}
+    search_space: ClassVar[dict[str, Any]] = {
+        "lr": [1e-4, 1e-1, "log"],
+        "hidden": [[64], [256], [1024], [256, 256], [512, 256], [1024, 1024]],
+        "dropout": [0, 0.5],
+        "batch_size": {32: 32, 64: 64, 128: 128, 256: 256},
+        "batch_norm": [False, True],
+        "schedule": ["constant", "cosine", "one_cycle"],
+    }
 
     EVALUATION_BATCH = 1024
 

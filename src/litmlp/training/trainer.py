@@ -22,6 +22,7 @@ from litmlp.training.callbacks import Bar, EpochLines, SeedEachStep, StepCurves
 from litmlp.training.internals import average_on_device
 from litmlp.training.policy import REFUSALS
 from litmlp.training.preflight import as_list, check_flags
+from litmlp.training.reports import reports
 from litmlp.training.resume import ResumePoints
 from litmlp.training.speed import NoProfiler, hide_gpus
 from litmlp.training.torchrun import default_num_nodes
@@ -77,6 +78,7 @@ def build_trainer(given: dict[str, Any], settings: Namespace, logs: Path, points
         *own,
         *bar,
         EpochLines(),
+        *reports(),
         *([] if options["fast_dev_run"] else [points]),
     ]
     options["profiler"] = options["profiler"] or NoProfiler()
