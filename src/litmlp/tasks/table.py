@@ -66,6 +66,15 @@ class Table(Task):
         "max_epochs": 60,
         "precision": "bf16-mixed",
     }
+    search_space: ClassVar[dict[str, Any]] = {
+        "lr": [3e-4, 1e-2, "log"],
+        "dropout": [0, 0.4],
+        "weight_decay": [0.01, 1, "log"],
+        "hidden": [[256, 256], [384, 384], [512, 512]],
+        "bins": [16, 64],
+        "embedding": [8, 24],
+        "members": [4, 16],
+    }
 
     def __init__(
         self,
