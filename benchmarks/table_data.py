@@ -88,7 +88,7 @@ def of_papers(table: Table, tables: Path, seed: int) -> tuple[list[str], Parts]:
     if table.file == CALIFORNIA:
         header, rows = features_of_papers(header, rows)
 
-    def split(n: int, state: int) -> tuple[numpy.ndarray, numpy.ndarray]:  # type: ignore[type-arg]
+    def split(n: int, state: int) -> tuple[numpy.ndarray, numpy.ndarray]:
         order, k = numpy.random.RandomState(state).permutation(n), math.ceil(HOLDOUT * n)
         return order[k:], order[:k]
 
