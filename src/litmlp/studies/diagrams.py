@@ -1,8 +1,8 @@
 """Charts of a test: predicted against true values, the ROC curve, the calibration, the importance of columns."""
 
+import math
 from collections.abc import Sequence
 
-import numpy
 import torch
 from PIL import Image
 from torch import Tensor
@@ -15,6 +15,7 @@ CELL = 8  # pixels of a bin of points
 PALEST = 0.45  # shade of a bin with a single point
 RADIUS = 9  # pixels of a dot
 MOST_BARS = 20
+SMALLEST = 1e-4  # drop of a metric that is seen
 BAR_ROW, BAR = 29, 380  # pixels: of a bar with what is beside it, and of the longest bar
 UNIT: tuple[float, float] = (0.0, 1.0)
 
@@ -29,6 +30,7 @@ def predicted_chart(predictions: Tensor, targets: Tensor) -> Image.Image:
     low, high = (float(pairs.min()), float(pairs.max())) if pairs.numel() else UNIT
     bounds = padded(low, high)
     plane = Plane(("true", "predicted"), bounds, bounds)
+<<<<<<< HEAD
     true, predicted = pairs.numpy()
     counts, _, _ = numpy.histogram2d(true, predicted, bins=SIDE // CELL, range=numpy.array([bounds, bounds]))
     shades = numpy.zeros_like(counts)  # (bins to the right, bins upwards)
@@ -37,6 +39,14 @@ def predicted_chart(predictions: Tensor, targets: Tensor) -> Image.Image:
     if counts.max(initial=0) == 1:
         shades[filled] = 1
     image = Image.fromarray((shades.T[::-1] * 255).round().astype(numpy.uint8)).resize((SIDE, SIDE), 0)
+=======
+    cells = SIDE // CELL
+    places = ((pairs - bounds[0]) * (cells / (bounds[1] - bounds[0]))).long()  # (2, samples)
+    counts = torch.bincount(places[1] * cells + places[0], minlength=cells**2).view(cells, cells)  # (up, to the right)
+    shades = PALEST + (1 - PALEST) * counts.log() / math.log(max(2, int(counts.max())))  # -inf of an empty bin
+    pixels = (shades.clamp(min=0) * 255).round().byte().flip(0)
+    image = Image.fromarray(pixels.numpy()).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+>>>>>>> charts
     plane.chart.paste(BLUE, (plane.left, plane.top), image)
     plane.line([(bounds[0], bounds[0]), (bounds[1], bounds[1])], INK, THICK // 2)
     return plane.chart
@@ -104,7 +114,7 @@ def importance_chart(names: Sequence[str], drops: Sequence[float], metric: str) 
     width = max(left + BAR + 2 * GAP + max(map(width_of, values)), width_of(title) + GAP)
     chart = Image.new("RGB", (width, LINE + GAP + BAR_ROW * len(texts)), PAPER)
     write(chart, title, (width // 2, LINE // 2))
-    longest = max(*(abs(drop) for drop in drops), 1e-9)
+    longest = max(*(abs(drop) for drop in drops), SMALLEST)
     for row, (text, drop, value) in enumerate(zip(texts, drops, values, strict=True)):
         top = LINE + GAP // 2 + BAR_ROW * row
         write(chart, text, (left - GAP, top + BAR_ROW // 2), right=True)
