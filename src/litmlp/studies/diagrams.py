@@ -30,23 +30,12 @@ def predicted_chart(predictions: Tensor, targets: Tensor) -> Image.Image:
     low, high = (float(pairs.min()), float(pairs.max())) if pairs.numel() else UNIT
     bounds = padded(low, high)
     plane = Plane(("true", "predicted"), bounds, bounds)
-<<<<<<< HEAD
-    true, predicted = pairs.numpy()
-    counts, _, _ = numpy.histogram2d(true, predicted, bins=SIDE // CELL, range=numpy.array([bounds, bounds]))
-    shades = numpy.zeros_like(counts)  # (bins to the right, bins upwards)
-    filled = counts > 0
-    shades[filled] = PALEST + (1 - PALEST) * numpy.log(counts[filled]) / max(numpy.log(counts.max(initial=1)), 1e-9)
-    if counts.max(initial=0) == 1:
-        shades[filled] = 1
-    image = Image.fromarray((shades.T[::-1] * 255).round().astype(numpy.uint8)).resize((SIDE, SIDE), 0)
-=======
     cells = SIDE // CELL
     places = ((pairs - bounds[0]) * (cells / (bounds[1] - bounds[0]))).long()  # (2, samples)
     counts = torch.bincount(places[1] * cells + places[0], minlength=cells**2).view(cells, cells)  # (up, to the right)
     shades = PALEST + (1 - PALEST) * counts.log() / math.log(max(2, int(counts.max())))  # -inf of an empty bin
     pixels = (shades.clamp(min=0) * 255).round().byte().flip(0)
     image = Image.fromarray(pixels.numpy()).resize((SIDE, SIDE), Image.Resampling.NEAREST)
->>>>>>> charts
     plane.chart.paste(BLUE, (plane.left, plane.top), image)
     plane.line([(bounds[0], bounds[0]), (bounds[1], bounds[1])], INK, THICK // 2)
     return plane.chart
