@@ -1,5 +1,6 @@
 """The parser of all flags: the arguments of the task's, the MLP's and the Trainer's constructors, and five more."""
 
+import inspect
 from typing import Any
 
 import jsonargparse
@@ -42,7 +43,7 @@ def make_parser(
         del recommended["precision"]
     parser = jsonargparse.ArgumentParser(
         prog="fit.py",
-        description=f"Fit the MLP to a task. The defaults shown are those of --task {reference}: {task.__doc__}",
+        description=f"Fit the MLP to a task. The defaults shown are those of --task {reference}: {about(task)}",
         allow_abbrev=False,
         exit_on_error=False,
         add_help=False,
@@ -61,6 +62,11 @@ def make_parser(
     parser.add_class_arguments(Trainer, instantiate=False)
     parser.set_defaults({**DEFAULTS, "devices": default_devices(), **recommended})
     return parser
+
+
+def about(task: type[Task]) -> str:
+    """What a task's docstring says before its arguments."""
+    return (inspect.getdoc(task) or "").partition("\nArgs:")[0]
 
 
 def flags_of(parser: jsonargparse.ArgumentParser) -> list[str]:
