@@ -288,6 +288,7 @@ def test_the_description_shows_the_form_of_a_row(kind: Form) -> None:
     page = Page(kind.browser, f"{kind.url}/docs")
     text = page.text("paths")
     assert '-d \'{"row": {"area":' in text
-    assert '"built": text or null' in text
+    assert '{"row": {column: value, …}}  or  {"rows": [{column: value, …}, …]}' in text
+    assert "undefined" not in text
     assert '"Altstadt", "Nord", "Süd, am See"' in text
     assert page.is_quiet()

@@ -132,7 +132,7 @@ def row_schema(table: TableForm) -> dict[str, Any]:
     types = {"number": ["number", "string", "null"], "date": ["string", "null"]}
     anything = ["string", "number", "boolean", "null"]
     columns = {column.name: {"type": types.get(column.kind, anything)} for column in table.columns}
-    return {"type": "object", "properties": columns, "required": list(columns)}
+    return {"title": "Row", "type": "object", "properties": columns, "required": list(columns)}
 
 
 def refuse(status: int, why: str) -> NoReturn:

@@ -7,23 +7,17 @@ const make = (tag, text = "", kind = "") => {
   return made;
 };
 
-const MOST = 24; // properties that are named of an object
-const TYPES = { string: "text", boolean: "true or false" };
-
 // A schema in a few words, such as {"samples": [[[number from 0 to 255 × 28] × 28] × 1, …]}.
 function words(schema, all) {
   if (schema.$ref) return words(all[schema.$ref.split("/").pop()], all);
   const either = schema.oneOf ?? schema.anyOf;
   if (either) return either.map((one) => words(one, all)).join("  or  ");
   if (schema.type === "array") return `[${words(schema.items, all)}${schema.maxItems ? ` × ${schema.maxItems}` : ", …"}]`;
-  if (schema.properties) {
-    const parts = Object.entries(schema.properties).map(([name, one]) => `"${name}": ${words(one, all)}`);
-    return `{${[...parts.slice(0, MOST), ...(parts.length > MOST ? ["…"] : [])].join(", ")}}`;
-  }
-  if (Array.isArray(schema.type)) return schema.type.map((type) => TYPES[type] ?? type).join(" or ");
+  if (schema.title === "Row") return "{column: value, …}"; // its columns are listed further down
+  if (schema.properties) return `{${Object.entries(schema.properties).map(([name, one]) => `"${name}": ${words(one, all)}`).join(", ")}}`;
   if (schema.enum ?? schema.const) return (schema.enum ?? [schema.const]).map((value) => JSON.stringify(value)).join(" or ");
   if (schema.format === "binary") return "the file's bytes";
-  return schema.maximum === undefined ? schema.type : `${schema.type} from ${schema.minimum} to ${schema.maximum}`;
+  return schema.maximum === undefined ? schema.type ?? "…" : `${schema.type} from ${schema.minimum} to ${schema.maximum}`;
 }
 
 // A sample of zeros in the schema's shape, to try.
