@@ -181,6 +181,7 @@ def test_a_network_of_rows_takes_gaps_and_what_it_has_never_seen():
         ({"name": "a", "kind": "date"}, "column a, form ''"),
         ({"name": "a", "kind": "category"}, r"column a, categories '\(\)'"),
         ({"name": "a", "kind": "category", "categories": ["x", "x"]}, "column a, categories"),
+        ({"name": "a", "kind": "category", "categories": ["x"], "typical": 1}, "column a, typical '1'"),
         ({"name": "a", "kind": "number", "low": NAN}, "column a, low 'nan'"),
     ],
 )

@@ -50,6 +50,8 @@ class Column:
         object.__setattr__(self, "categories", tuple(categories))
         fits = bool(categories) == (self.kind == "category") and len(set(categories)) == len(categories)
         require(fits, f"column {self.name}, categories", categories)
+        is_index = self.kind != "category" or self.typical in range(len(self.categories))
+        require(is_index, f"column {self.name}, typical", self.typical)
         for name in ("low", "high", "typical"):
             value = getattr(self, name)
             plain = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
