@@ -109,6 +109,8 @@ def test_no_other_commands_are_left_out() -> None:
         ("README", "needs a GPU"): 1,
         ("README", "would run this again"): 1,
         ("flags", "takes minutes to hours; its flags are checked"): 2,
+        ("gpu", "needs a GPU"): 1,
+        ("gpu", "would run this again"): 1,
         ("limits", "takes minutes to hours; its flags are checked"): 10,
         ("limits", "needs one of these"): 1,
         ("resume", "is in test_faults.py"): 2,
