@@ -149,7 +149,7 @@ def check_nesting(content: Any, path: Path) -> None:
 def output_fails() -> bool:
     """Whether what was printed can't be written, to a full disk, say."""
     try:
-        sys.stdout.flush()
+        print(flush=True)  # with PYTHONUNBUFFERED there is nothing left to flush of what has failed
     except OSError:
         return True
     return False

@@ -1,7 +1,8 @@
 """An argparse parser with our manners."""
 
 import argparse
-from typing import NoReturn
+import sys
+from typing import IO, NoReturn
 
 from litmlp.errors import UsageError
 
@@ -15,3 +16,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the UsageError."""
         raise UsageError(message)
+
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+        """Print a message; argparse's own drops what can't be written without a word."""
+        print(message, end="", file=file or sys.stderr)
