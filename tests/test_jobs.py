@@ -83,6 +83,7 @@ def wait_for_fits(process: subprocess.Popen[str], runs: list[str]) -> list[int]:
     return [forker, *children(forker)]
 
 
+@pytest.mark.slow
 def test_importing_a_fit_starts_no_threads_and_no_cuda() -> None:
     code = "import os, torch; from litmlp.commands import compare, fit; from litmlp.settings.command_line import "
     code += "read_command; read_command([]); print(os.listdir('/proc/self/task'), torch.cuda.is_initialized())"
@@ -98,6 +99,7 @@ def test_importing_a_fit_starts_no_threads_and_no_cuda() -> None:
     assert threads == f"['{pid}'] False"
 
 
+@pytest.mark.slow
 @ON_LINUX
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_fit_beside_another_has_the_bits_of_fit_py(threads: int, start_compare: Compare, tmp_path: Path) -> None:
@@ -178,6 +180,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @ON_LINUX
 @pytest.mark.parametrize(
     ("signum", "program"),

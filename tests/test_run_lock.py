@@ -14,6 +14,7 @@ from tests.conftest import Fit, Start, wait_for_line
 FLAGS = ["--task", "digits", "--run", "run", "--accelerator", "cpu", "--max_epochs", "2000"]
 
 
+@pytest.mark.slow
 def test_the_second_of_two_ends_in_one_line_and_a_killed_one_blocks_nobody(
     start: Start, tmp_path: Path, run_fit: Fit
 ) -> None:

@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator, ValuesView
 from contextlib import contextmanager, suppress
 from itertools import islice
