@@ -3,7 +3,9 @@
 import argparse
 import math
 import time
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,10 @@ from litmlp.commands.extras import require
 from litmlp.commands.study import check_places, make_fits, write
 from litmlp.errors import Failure
 from litmlp.flags import Parser
-from litmlp.lock import RunLock
+from litmlp.lock import InUseError, RunLock
 from litmlp.ranges import check_ranges
 from litmlp.signals import INTERRUPTION
+from litmlp.studies.fits import Fit
 from litmlp.studies.jobs import Jobs
 from litmlp.studies.outcomes import outcome_of, table
 from litmlp.studies.plots import drawn
@@ -54,34 +57,61 @@ def main(argv: list[str]) -> None:
 
 def work(flags: argparse.Namespace, plan: Plan, jobs: Jobs, threads: int, places: list[Path]) -> None:
     """Make the trials, check the best of them, and write what was found."""
-    from litmlp.studies.finals import finalists_of, plan_finals, winner  # noqa: PLC0415 (an extra)
-    from litmlp.studies.history import best_first, complete_trials, table_of_best  # noqa: PLC0415
-    from litmlp.studies.search import Limits, Search  # noqa: PLC0415
+    from litmlp.studies.search import Limits, Search  # noqa: PLC0415 (an extra)
 
-    with RunLock(plan.folder) if flags.storage is None else nullcontext(RunLock(plan.folder)) as lock:
-        jobs.beat, INTERRUPTION.cleanup = lock.beat, lock.release
+    lock = RunLock(plan.folder)
+    jobs.beat, INTERRUPTION.cleanup = lock.beat, lock.release
+    with ExitStack() as at_end:
+        at_end.callback(lock.release)
+        if flags.storage is None:
+            lock.acquire()
         trials = open_trials(flags, plan)
         at_once = jobs_at_once(flags, plan.command.settings)
         until = time.monotonic() + 60 * flags.minutes if flags.minutes else math.inf
         search = Search(trials, jobs, plan.others, plan.run_of, plan.score, threads)
         search.work(at_once, Limits(flags.trials, until))
-        tried = complete_trials(trials)
-        if not any(math.isfinite(trial.score) for trial in tried):
-            raise Failure("no trial came to an end without diverging: search longer, or another --space")
-        print("\n".join(["", *table_of_best(tried, plan.score)]))
-        if not lock.is_held:
-            lock.acquire()
-        best = best_first(tried)[0]
-        if flags.seeds is not None:
-            finalists = finalists_of(tried, plan)
-            fits = plan_finals(finalists, plan, flags.seeds)
-            print(f"\nThe best trials with the seeds {', '.join(map(str, flags.seeds))}:", flush=True)
-            make_fits(fits, jobs, at_once, threads)
-            outcomes = [outcome_of(fit.run, fit.label, fit.command.settings.seed, fit.parameters) for fit in fits]
-            print("\n".join(["", *table("settings", outcomes)]))
-            best = winner(finalists, outcomes)
-        write_all(plan, trials, tried, best, places)
+        try:
+            if not lock.is_held:
+                lock.acquire()
+        except InUseError as error:
+            print(f"\n{error}, which writes what was found")
+        else:
+            conclude(plan, trials, flags.seeds, partial(make_fits, jobs=jobs, at_once=at_once, threads=threads), places)
     INTERRUPTION.cleanup = None
+
+
+def conclude(
+    plan: Plan, trials: "Trials", seeds: list[int] | None, make: Callable[[list[Fit]], object], places: list[Path]
+) -> None:
+    """Print the best trials, check them with other seeds, and write what was found.
+
+    Args:
+        plan: what was searched.
+        trials: that were made.
+        seeds: None for no check.
+        make: makes the fits that aren't complete.
+        places: of what is written.
+
+    Raises:
+        Failure: if there is nothing to show, or it can't be written.
+    """
+    from litmlp.studies.finals import finalists_of, plan_finals, winner  # noqa: PLC0415 (an extra)
+    from litmlp.studies.history import best_first, complete_trials, table_of_best  # noqa: PLC0415
+
+    tried = complete_trials(trials)
+    if not any(math.isfinite(trial.score) for trial in tried):
+        raise Failure("no trial came to an end without diverging: search longer, or another --space")
+    print("\n".join(["", *table_of_best(tried, plan.score)]))
+    best = best_first(tried)[0]
+    if seeds is not None:
+        finalists = finalists_of(tried, plan)
+        fits = plan_finals(finalists, plan, seeds)
+        print(f"\nThe best trials with the seeds {', '.join(map(str, seeds))}:", flush=True)
+        make(fits)
+        outcomes = [outcome_of(fit.run, fit.label, fit.command.settings.seed, fit.parameters) for fit in fits]
+        print("\n".join(["", *table("settings", outcomes)]))
+        best = winner(finalists, outcomes)
+    write_all(plan, trials, tried, best, places)
 
 
 def open_trials(flags: argparse.Namespace, plan: Plan) -> "Trials":

@@ -36,10 +36,38 @@ def search_spec(
         space: that settings were drawn from.
     """
     name, factor, _ = SCORES[score]
-    finite = [trial for trial in tried if math.isfinite(trial.score)]
-    best = best_so_far(finite)
-    best_by_number = best_so_far(sorted(finite, key=lambda trial: trial.number))
-    rows: list[dict[str, Any]] = [
+    data = rows([trial for trial in tried if math.isfinite(trial.score)], factor, space)
+    y = axis("score", f"validation {name}", scale_of([row["score"] for row in data]))
+    panels = [
+        progress("trial", "trial", y, "best by number"),
+        progress("minutes", "minutes since the first trial began", y, "best"),
+        *([bars(shares)] if shares else []),
+        against_test(name, [row["test"] for row in data], y),
+        *(part(flag, space, y) for flag in space),
+    ]
+    subtitle = f"{len(tried)} complete trials, {stopped} stopped; points far below the others are cut off"
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "background": "white",
+        "padding": 12,
+        "title": {"text": title, "subtitle": subtitle},
+        "data": {"values": data},
+        "concat": [{"width": WIDTH, "height": HEIGHT, **panel} for panel in panels],
+        "columns": 2,
+        "config": CONFIG,
+    }
+
+
+def rows(tried: Sequence[Tried], factor: float, space: Space) -> list[dict[str, Any]]:
+    """The trials as the panels' data.
+
+    Args:
+        tried: in the order in which they ended.
+        factor: from the score to its unit.
+        space: that settings were drawn from.
+    """
+    best, best_by_number = best_so_far(tried), best_so_far(sorted(tried, key=lambda trial: trial.number))
+    return [
         {
             "trial": trial.number,
             "minutes": trial.ended / 60,
@@ -52,27 +80,8 @@ def search_spec(
                 for flag, value in trial.settings.items()
             },
         }
-        for trial in finite
+        for trial in tried
     ]
-    y = axis("score", f"validation {name}", scale_of([row["score"] for row in rows]))
-    panels = [
-        progress("trial", "trial", y, "best by number"),
-        progress("minutes", "minutes since the first trial began", y, "best"),
-        *([bars(shares)] if shares else []),
-        against_test(name, [row["test"] for row in rows], y),
-        *(part(flag, space, y) for flag in space),
-    ]
-    subtitle = f"{len(tried)} complete trials, {stopped} stopped; points far below the others are cut off"
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "background": "white",
-        "padding": 12,
-        "title": {"text": title, "subtitle": subtitle},
-        "data": {"values": rows},
-        "concat": [{"width": WIDTH, "height": HEIGHT, **panel} for panel in panels],
-        "columns": 2,
-        "config": CONFIG,
-    }
 
 
 def field_of(flag: str) -> str:

@@ -12,7 +12,7 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
@@ -48,7 +48,7 @@ class WarmStarter:
         self.pid = os.fork()
         if self.pid == 0:
             self.endings.close()
-            Forker(theirs).serve()
+            be_process(lambda: Forker(theirs).serve())
         theirs.close()
 
     def start(self, number: int, flags: list[str], threads: int, files: Sequence[int]) -> None:
@@ -101,15 +101,14 @@ class Forker:
         read_command([])  # imports the rest
         gc.freeze()  # what is imported: collecting it would copy its memory, and find nothing
 
-    def serve(self) -> NoReturn:
-        """Fork fits as long as anybody wants them, and end this process."""
+    def serve(self) -> None:
+        """Fork fits as long as anybody wants them."""
         while self.is_wanted or self.numbers:
             for key, _ in self.selector.select():
                 if key.fileobj is self.requests:
                     self.answer()
                 else:
                     self.report_end(key.data, key.fd)
-        os._exit(0)
 
     def answer(self) -> None:
         """Do what the next request asks for."""
@@ -136,7 +135,7 @@ class Forker:
             end_with_parent()
             if os.getppid() != forker:  # it was killed before the kernel knew of our wish
                 os._exit(128 + signal.SIGTERM)
-            become_fit(request["flags"], request["threads"], files)
+            be_process(lambda: fit(request["flags"], request["threads"], files))
         self.numbers[pid] = request["number"]
         self.selector.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
 
@@ -149,29 +148,36 @@ class Forker:
             self.requests.send(ENDING.pack(self.numbers.pop(pid), code))
 
 
-def become_fit(flags: list[str], threads: int, files: Sequence[int]) -> NoReturn:
-    """Turn this process into ``python -m litmlp fit``, which Lightning starts again for further devices.
+def fit(flags: list[str], threads: int, files: Sequence[int]) -> None:
+    """Do what ``python -m litmlp fit`` does, which Lightning starts again for further devices.
 
     Args:
         flags: of the fit.
         threads: it computes with, unless its flags say otherwise.
         files: descriptors of its stdout, its stderr and, if it is to report, of a socket.
     """
+    os.setpgid(0, 0)
+    for stream, file in enumerate((os.open(os.devnull, os.O_RDONLY), *files[:2])):
+        os.dup2(file, stream)
+        if file > 2:
+            os.close(file)
+    os.environ["PYTHONPATH"] = python_path()
+    if len(files) > 2:
+        os.environ[VARIABLE] = str(files[2])
+    use_threads(threads)
+    sys.argv = ["litmlp", "fit", *flags]
+    runpy.run_module("litmlp", run_name="__main__", alter_sys=True)
+
+
+def be_process(work: Callable[[], object]) -> NoReturn:
+    """Do the work of a forked process and end it, as Python would: not with what its parent was about to do."""
     code: object = 1
     try:
-        os.setpgid(0, 0)
-        for stream, file in enumerate((os.open(os.devnull, os.O_RDONLY), *files[:2])):
-            os.dup2(file, stream)
-            os.close(file)
-        os.environ["PYTHONPATH"] = python_path()
-        if len(files) > 2:
-            os.environ[VARIABLE] = str(files[2])
-        use_threads(threads)
-        sys.argv = ["litmlp", "fit", *flags]
-        runpy.run_module("litmlp", run_name="__main__", alter_sys=True)
+        work()
+        code = 0
     except SystemExit as end:
         code = end.code
-    except BaseException:  # what Python itself does at the end of a process
+    except BaseException:  # Python prints it, too
         sys.excepthook(*sys.exc_info())
     finally:
         for output in (sys.stdout, sys.stderr):
