@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import IO, NoReturn
+from typing import Any, NoReturn
 
 from litmlp.errors import UsageError
 
@@ -17,6 +17,6 @@ class Parser(argparse.ArgumentParser):
         """Raise the UsageError."""
         raise UsageError(message)
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         """Print a message; argparse's own drops what can't be written without a word."""
         print(message, end="", file=file or sys.stderr)
