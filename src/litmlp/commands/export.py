@@ -74,8 +74,8 @@ def metadata_of(network: Network) -> dict[str, str]:
         "task": spec.task,
         "classes": json.dumps(spec.classes, ensure_ascii=False),
         "sample_shape": json.dumps(list(spec.sample_shape)),
-        "table": json.dumps(None if spec.table is None else asdict(spec.table), ensure_ascii=False),
         "weights_sha256": weights_sha256(network.state_dict()),
+        **({} if spec.table is None else {"table": json.dumps(asdict(spec.table), ensure_ascii=False)}),
     }
 
 
