@@ -20,7 +20,7 @@ from litmlp.model.checkpoint import IDENTITY, write_checkpoint
 from litmlp.runs import Run
 from litmlp.tasks import TASKS
 from litmlp.training.mlp import MLP
-from tests.conftest import spec_of
+from tests.conftest import ROOT, spec_of
 
 ELSEWHERE = """
 import json, sys
@@ -124,6 +124,15 @@ def test_a_device_and_a_pipe_are_left_alone_and_a_link_is_followed(digits: Path,
         assert link.readlink() == Path(target.name)
         assert target.stat().st_size > 10_000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.pt2", "pipe", "target.pt2"]
+
+
+def test_an_export_to_onnx_leaves_nothing_in_the_home_folder(digits: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    command = [sys.executable, str(ROOT / "scripts" / "export.py"), "--ckpt", str(digits), "--output", "digits.onnx"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "HOME": str(home)}, capture_output=True, check=True)
+    assert (tmp_path / "digits.onnx").stat().st_size > 10_000
+    assert list(home.rglob("*")) == []
 
 
 def test_the_name_in_a_checkpoint_is_no_path(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
@@ -132,6 +133,8 @@ def to_pt2(network: Network, example: Tensor, metadata: dict[str, str]) -> tuple
 def to_onnx(network: Network, example: Tensor, metadata: dict[str, str]) -> tuple[bytes, Callable[[Tensor], Tensor]]:
     """The content of an ONNX file, and what ONNX Runtime answers with it."""
     require("--format onnx", "onnx", "onnxscript", "onnxruntime")
+    # Otherwise its import gives this machine an id, under ~/.cache/Microsoft, for reports to Microsoft.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnx  # noqa: PLC0415 (an extra, which pt2 does without)
     import onnxruntime  # noqa: PLC0415
 
