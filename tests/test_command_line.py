@@ -80,6 +80,8 @@ def test_help_of_the_trainer_explains_its_flags_alone(capsys):
         ("--callbacks.help=LambdaCallback --max_epochs 3", "--callbacks.on_fit_start"),
         ("--callbacks.help Timer --max_epochs 3 --hidden [4]", "--callbacks.duration"),
         ("--augment.help --dropout 1", "--augment.rotation"),
+        ("--augment.help Timer --plugins.help Callback", "--augment.rotation"),
+        ("--callbacks.help=Timer --logger.help=CSVLogger", "--callbacks.duration"),
     ],
 )
 def test_help_of_a_class_is_shown_whatever_else_is_said(flags, shown, capsys):

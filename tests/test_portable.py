@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from litmlp import UsageError
-from litmlp.runs import RESERVED, Run
+from litmlp.runs import RESERVED, Run, logs_folder
 from tests.conftest import ROOT, Fit
 
 ENCODINGS = [
@@ -51,6 +51,13 @@ def test_output_that_an_encoding_does_not_have_is_replaced(encoding: dict[str, s
         [sys.executable, str(ROOT / "scripts" / "predict.py"), *commands["predict"]],
         capture_output=True, env=environment, check=True,
     ).stdout.startswith(b"0.1,0.2  log(x + y) ? 0")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["\udcff.yaml", "\x1b[2Jx", "a\nb"])
+def test_names_that_are_no_text_hold_no_runs(name: str) -> None:
+    with pytest.raises(UsageError, match=": the name isn't UTF-8, or has control characters in it$"):
+        logs_folder(name)
+    assert logs_folder("日本\u3000é") == Path("日本\u3000é") / "lightning_logs"
 
 
 @pytest.mark.parametrize("name", ["CON", "nul", "com1.txt", "Lpt9", "run."])

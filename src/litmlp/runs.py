@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import unicodedata
 from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -157,8 +158,10 @@ def logs_folder(default_root_dir: str | None) -> Path:
     """Where runs are.
 
     Raises:
-        UsageError: if its name is no text, which TensorBoard needs.
+        UsageError: if its name is no text, which TensorBoard needs, or could control a terminal, on which it is shown.
     """
-    if default_root_dir is not None and any("\ud800" <= character <= "\udfff" for character in default_root_dir):
-        raise UsageError(f"--default_root_dir {default_root_dir}: the name isn't UTF-8")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in default_root_dir or ""):
+        raise UsageError(
+            f"--default_root_dir {default_root_dir}: the name isn't UTF-8, or has control characters in it"
+        )
     return Path(default_root_dir or ".") / "lightning_logs"

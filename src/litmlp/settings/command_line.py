@@ -109,7 +109,7 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
         UsageError: if a flag or a value is wrong.
     """
     try:
-        return parser.parse_args(only_what_is_asked(argv))
+        return parser.parse_args(only_what_is_asked(parser, argv))
     except jsonargparse.ArgumentError as error:
         line = explain(str(error), flags_of(parser))
     except RecursionError:

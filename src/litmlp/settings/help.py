@@ -42,14 +42,14 @@ class Help(argparse.Action):
         parser.exit()
 
 
-def only_what_is_asked(argv: list[str]) -> list[str]:
-    """The flags, or if some ask for a class's arguments (``--callbacks.help EarlyStopping``), these alone.
+def only_what_is_asked(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
+    """The flags, or if one asks for a class's arguments (``--callbacks.help EarlyStopping``), the first such alone.
 
-    jsonargparse would read all that come after them as the class's own.
+    jsonargparse would read all that come after it as the class's own.
     """
-    asked = [index for index, arg in enumerate(argv) if re.match(r"--\w[\w.]*\.help(=|$)", arg)]
-    kept: list[str] = []
-    for index in asked:
-        has_value = "=" not in argv[index] and not "".join(argv[index + 1 : index + 2]).startswith("-")
-        kept += argv[index : index + 1 + has_value]
-    return kept or argv
+    for index, arg in enumerate(argv):
+        action = parser._option_string_actions.get(arg.partition("=")[0])
+        if action is not None and action.dest.endswith(".help"):
+            value = argv[index + 1 : index + 2] if "=" not in arg and action.nargs != 0 else []
+            return [arg, *(word for word in value if not word.startswith("-"))]
+    return argv

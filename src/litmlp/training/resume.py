@@ -81,7 +81,12 @@ class ResumePoints(Checkpoint):
         return newest_resume_point(self.run)[0]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Have the Trainer write and read checkpoints durably."""
+        """Have the Trainer write and read checkpoints durably, and restore weights in the run's own precision.
+
+        By itself it converts the model only after it has restored it: float64 would have been rounded to float32.
+        """
+        if stage == "fit":
+            trainer.precision_plugin.convert_module(pl_module)
         if stage == "fit" and not isinstance(trainer.strategy.checkpoint_io, SafeCheckpointIO):
             trainer.strategy.checkpoint_io = SafeCheckpointIO()
         if stage == "fit" and self.locks_itself and trainer.is_global_zero:
