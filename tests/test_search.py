@@ -19,7 +19,7 @@ from litmlp.studies.history import Tried, complete_trials, importances, table_of
 from litmlp.studies.plots import drawn
 from litmlp.studies.search_plan import plan_search, recommended
 from litmlp.studies.search_plots import scale_of, search_spec
-from litmlp.studies.space import Choice, Interval, extremes, read_space
+from litmlp.studies.space import Choice, Interval, Space, extremes, read_space
 from litmlp.studies.storage import open_journal
 from litmlp.studies.trials import Trial, Trials
 
@@ -277,7 +277,7 @@ def test_the_best_trials_and_their_settings() -> None:
 
 
 def test_the_picture_of_a_search() -> None:
-    space = {"lr": Interval(0.001, 0.1, log=True, whole=False), "augment.flip": Choice({"0": 0, "0.5": 0.5})}
+    space: Space = {"lr": Interval(0.001, 0.1, log=True, whole=False), "augment.flip": Choice({"0": 0, "0.5": 0.5})}
     trials = [
         Tried(number, {"lr": 0.01 * (number + 1), "augment.flip": 0.5}, score, 0.5, 1.0, ended)
         for number, score, ended in ((1, 0.5, 60), (0, 0.7, 120), (2, -math.inf, 180), (3, 0.6, 240))
