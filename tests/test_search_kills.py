@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from litmlp.runs import Run
@@ -153,7 +154,9 @@ def test_workers_share_a_database_and_one_takes_over_from_a_dead_one(
     printed, errors = workers[2].communicate()
     assert (workers[2].returncode, errors) == (0, "")
     assert "| trial | validation accuracy (%) |" in printed
-    found = optuna.load_study(study_name="xor/xor", storage=postgresql).trials
+    storage = RDBStorage(postgresql)
+    found = optuna.load_study(study_name="xor/xor", storage=storage).trials
+    storage.engine.dispose()
     done = [number_of(trial) for trial in found if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     assert len(done) == len(set(done)) == 12
     assert {trial.state for trial in found} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
