@@ -24,7 +24,7 @@ from litmlp.studies.storage import open_journal
 from litmlp.studies.trials import Trial, Trials
 
 XOR = ["--task", "xor", "--accelerator", "cpu", "--max_epochs", "6", "--batch_size", "64"]
-RATES = ["--space", "{lr: [1e-5, 1.0, log]}"]
+
 SPACE = "{lr: [1e-4, 1e-1, log], hidden: [[16],[8,8]], dropout: [0, 0.5], batch_size: [4, 64]}"
 LIST_OR_MAPPING = "must be [low, high], [low, high, log] or a choice of values"
 MAPPING = "must be a mapping like '{lr: [0.001, 0.1, log], hidden: [[256], [512,256]]}'"

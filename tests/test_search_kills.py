@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from litmlp.runs import Run
@@ -21,7 +22,7 @@ from tests.conftest import Start, script, wait_for_line
 from tests.faults.compare import compare, differences, load
 
 XOR = ["--task", "xor", "--accelerator", "cpu", "--max_epochs", "6", "--batch_size", "64"]
-RATES = ["--space", "{lr: [1e-5, 1.0, log]}"]
+RATES = ["--space", "{lr: [1e-3, 1.0, log], dropout: [0, 0.9]}"]  # some of them are stopped
 FOLDER = "lightning_logs/xor/xor-search"
 MADE = f"""\
 best settings    {FOLDER}/xor-best.yaml
@@ -50,7 +51,7 @@ def test_a_search_ends_with_settings_a_table_and_a_picture(tmp_path: Path) -> No
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert sorted(re.sub(r"[\d.e-]+ s$|(?<==)\S+|\d+\.\d\d", "…", line) for line in lines[:3]) == [
-        f"trial {number}: lr=… validation accuracy (%) …, …" for number in range(3)
+        f"trial {number}: lr=… dropout=… validation accuracy (%) …, …" for number in range(3)
     ]
     assert lines[4].startswith("| trial | validation accuracy (%) |")
     assert "The best trials with the seeds 1, 2:" in lines
@@ -80,7 +81,7 @@ def test_a_search_ends_with_settings_a_table_and_a_picture(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_killed_search_is_the_one_that_nobody_killed(tmp_path: Path, start: Start) -> None:
     """One trial at a time: of several side by side, which ends first decides what is drawn next."""
-    flags = [*XOR, *RATES, "--dropout", "0.2", "--trials", "16", "--jobs", "1"]
+    flags = [*XOR, *RATES, "--trials", "16", "--jobs", "1"]
     undisturbed = tmp_path / "undisturbed"
     undisturbed.mkdir()
     assert script("search", *flags, cwd=undisturbed).returncode == 0
@@ -153,7 +154,9 @@ def test_workers_share_a_database_and_one_takes_over_from_a_dead_one(
     printed, errors = workers[2].communicate()
     assert (workers[2].returncode, errors) == (0, "")
     assert "| trial | validation accuracy (%) |" in printed
-    found = optuna.load_study(study_name="xor/xor", storage=postgresql).trials
+    storage = RDBStorage(postgresql)
+    found = optuna.load_study(study_name="xor/xor", storage=storage).trials
+    storage.engine.dispose()
     done = [number_of(trial) for trial in found if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     assert len(done) == len(set(done)) == 12
     assert {trial.state for trial in found} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}

@@ -66,6 +66,7 @@ def work(flags: argparse.Namespace, plan: Plan, jobs: Jobs, threads: int, places
         if flags.storage is None:
             lock.acquire()
         trials = open_trials(flags, plan)
+        at_end.callback(trials.close)
         at_once = jobs_at_once(flags, plan.command.settings)
         until = time.monotonic() + 60 * flags.minutes if flags.minutes else math.inf
         search = Search(trials, jobs, plan.others, plan.run_of, plan.score, threads)

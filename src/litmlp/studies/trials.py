@@ -85,6 +85,11 @@ class Trials:
             for trial in self.of(TrialState.RUNNING):  # of a process that is no more
                 self.give_back(trial._trial_id)
 
+    def close(self) -> None:
+        """Close the connections to a database."""
+        if self.heartbeats is not None:
+            self.heartbeats.engine.dispose()
+
     def of(self, *states: TrialState) -> list[FrozenTrial]:
         """The trials in these states."""
         return self.study.get_trials(deepcopy=False, states=states)

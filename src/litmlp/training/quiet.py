@@ -11,6 +11,7 @@ def silence_libraries() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for asked_for in ("callbacks.model_summary", "profilers.profiler"):
         logging.getLogger(f"lightning.pytorch.{asked_for}").setLevel(logging.INFO)
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns where a resumed run's curves replace others
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", FutureWarning)  # inside Lightning
     warnings.filterwarnings("ignore", ".*torch.jit.trace.* is deprecated")  # inside SummaryWriter
     warnings.filterwarnings("ignore", ".*is supported for historical reasons")  # of --precision 16, say
