@@ -127,7 +127,6 @@ def test_values_of_a_column_are_short() -> None:
     assert (size.low, size.high, size.typical) == (39.1, 16777216.0, -1.5e-7)
     when = column_card(Column("when", "date", "%d.%m.%Y %H:%M", low=-1e30, high=13514.5625, typical=13514.0))
     assert (when.low, when.high, when.typical) == ("0001-01-01", "2007-01-01T13:30", "2007-01-01")
-    assert column_card(Column("city", "category", categories=("Bern",), typical=1e300)).typical == "Bern"
 
 
 def test_openapi_describes_the_rows(url: str) -> None:

@@ -46,9 +46,8 @@ def column_card(column: Column) -> ColumnCard:
     """A column, in values that a row may have."""
     card = ColumnCard(name=column.name, kind=column.kind, form=column.form)
     if column.kind == "category":
-        last = len(column.categories) - 1
         card.categories = list(column.categories)
-        card.typical = column.categories[int(min(max(column.typical, 0), last))]  # whatever a checkpoint says
+        card.typical = column.categories[int(column.typical)]
     else:
         shown = date_text if column.kind == "date" else shortest
         card.low, card.high, card.typical = shown(column.low), shown(column.high), shown(column.typical)
