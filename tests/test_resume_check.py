@@ -61,7 +61,7 @@ def key_of_model_checkpoint(content: dict[str, Any]) -> str:
         (["optimizer_states", 0, "state", 0, "exp_avg"], torch.zeros(1).expand(4, 2)),
         (["optimizer_states", 0, "state", 0], {}),
         (["callbacks", "ResumePoints", "best", "state_dict"], {}),
-        (["train_metrics", 0, "sums", 0, "sum_value"], torch.zeros(2)),
+        (["train_metrics", 0, "sums", 0, "sum_value"], torch.zeros(3)),
         (["train_metrics", 0, "pending"], [[1, 2, 3]]),
         (["callbacks", STOPPING, "patience"], "x"),
         (["callbacks", STOPPING, "stopping_reason"], 9),
