@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 
 from litmlp.commands import fit
 from litmlp.commands.console import run
+from litmlp.signals import INTERRUPTION
 from tests.broken_files import LAST, Prepare
 
 ROOT = Path(__file__).parents[1]
@@ -44,9 +46,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def signal_handlers() -> Iterator[None]:
-    """Gives pytest its signal handlers back, which a command takes over."""
+    """Gives pytest its signal handlers back, which a command takes over, and the process, which isn't the command's."""
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
     yield
+    INTERRUPTION.command = ""
     for signum, handler in before.items():
         signal.signal(signum, handler)
 
@@ -97,6 +100,7 @@ def test_a_broken_input_ends_in_one_line(
     before = tree()
     for name, value in case.get("environment", {}).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it would keep a case's proxies for all later tests
     capfd.readouterr()
     without_rights = "rights" in case
     if without_rights:
