@@ -3,6 +3,7 @@
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol, Self
@@ -11,7 +12,6 @@ from litmlp.errors import Failure
 from litmlp.signals import INTERRUPTION
 from litmlp.studies.job import Job
 from litmlp.studies.plain import ENDING, PlainStarter
-from litmlp.studies.warm import WarmStarter, can_fork
 
 
 class Starter(Protocol):
@@ -33,6 +33,18 @@ class Starter(Protocol):
         """Give back what the starter itself holds, when it has been stopped."""
 
 
+def fastest_starter() -> Starter:
+    """Forks fits on Linux, in a command's own process, which has imported but computed nothing.
+
+    macOS has libraries that don't survive a fork, and a process that we were called from may have used OpenMP or CUDA.
+    """
+    if sys.platform == "linux" and INTERRUPTION.command:
+        from litmlp.studies.warm import WarmStarter  # noqa: PLC0415 (other systems can't import it)
+
+        return WarmStarter()
+    return PlainStarter()
+
+
 class Jobs:
     """The fits that this process makes. They get its signals, and none outlives it.
 
@@ -48,7 +60,7 @@ class Jobs:
 
     def __init__(self, starter: Starter | None = None) -> None:
         self.beat = lambda: None
-        self.starter: Starter = starter or (WarmStarter() if can_fork() else PlainStarter())
+        self.starter: Starter = starter or fastest_starter()
         self.started = 0
         self.under_way: dict[int, Job] = {}  # by their numbers
         INTERRUPTION.before_leaving = self.stop

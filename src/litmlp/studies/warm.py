@@ -24,15 +24,9 @@ from litmlp.signals import INTERRUPTION
 from litmlp.studies.plain import ENDING, end_with_parent, python_path
 from litmlp.training.reports import VARIABLE
 
+assert sys.platform == "linux"  # elsewhere processes can't be forked, or not safely
+
 LONGEST_REQUEST = 1_000_000  # bytes
-
-
-def can_fork() -> bool:
-    """Whether this process may fork: on Linux, in a command's own process, which has imported but computed nothing.
-
-    macOS has libraries that don't survive a fork, and a process that we were called from may have used OpenMP or CUDA.
-    """
-    return sys.platform == "linux" and bool(INTERRUPTION.command)
 
 
 class WarmStarter:
