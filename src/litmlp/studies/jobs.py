@@ -24,7 +24,14 @@ class Starter(Protocol):
     endings: socket.socket
 
     def start(self, number: int, flags: list[str], threads: int, files: Sequence[int]) -> None:
-        """Start a fit that computes with so many threads."""
+        """Start a fit.
+
+        Args:
+            number: by which its ending is known.
+            flags: of ``litmlp fit``.
+            threads: it computes with, unless its flags say otherwise.
+            files: descriptors of its stdout, its stderr and, if it is to report, of a socket.
+        """
 
     def stop(self, signum: int) -> None:
         """Send a signal to all fits, and wait until they have ended."""

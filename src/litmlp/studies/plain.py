@@ -48,14 +48,7 @@ class PlainStarter:
         self.fits: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
 
     def start(self, number: int, flags: list[str], threads: int, files: Sequence[int]) -> None:
-        """Start a fit.
-
-        Args:
-            number: by which its ending is known.
-            flags: of ``litmlp fit``.
-            threads: it computes with, unless its flags say otherwise.
-            files: descriptors of its stdout, its stderr and, if it is to report, of a socket.
-        """
+        """Start a fit, as a :class:`litmlp.studies.jobs.Starter` does."""
         variables = {"PYTHONPATH": python_path(), "OMP_NUM_THREADS": str(threads)}
         options: dict[str, Any] = {}
         if os.name == "posix":

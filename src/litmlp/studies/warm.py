@@ -46,13 +46,7 @@ class WarmStarter:
         theirs.close()
 
     def start(self, number: int, flags: list[str], threads: int, files: Sequence[int]) -> None:
-        """Start a fit.
-
-        Args:
-            number: by which its ending is known.
-            flags: of ``litmlp fit``.
-            threads: it computes with, unless its flags say otherwise.
-            files: descriptors of its stdout, its stderr and, if it is to report, of a socket.
+        """Start a fit, as a :class:`litmlp.studies.jobs.Starter` does.
 
         Raises:
             Failure: if the process that forks has been killed.

@@ -1,6 +1,6 @@
 """An epoch's loss and metrics, in a few updates an epoch instead of several tensor operations a step."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,9 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, R2Score, S
 from torchmetrics.classification import MulticlassAccuracy
 
 from litmlp.model.network import Network
+
+if TYPE_CHECKING:
+    from litmlp.training.mlp import MLP
 from litmlp.tasks.loader import copied
 
 UPDATE_EVERY = 8192  # samples
@@ -160,3 +163,23 @@ class RegressionMetrics(EpochMetrics):
 def metrics_for(network: Network) -> EpochMetrics:
     """The metrics of what a network is for."""
     return RegressionMetrics(network) if network.spec.classes is None else ClassificationMetrics(network.spec.outputs)
+
+
+def report(model: "MLP", stage: str, metrics: EpochMetrics) -> None:
+    """Report what the metrics have collected, which then begin again.
+
+    Args:
+        model: in a Trainer.
+        stage: train, val or test; the test's metrics are logged when the run is complete.
+        metrics: of the stage.
+    """
+    values = {f"{stage}/{name}": value for name, value in metrics.compute_and_reset().items()}
+    model.log_dict(values, prog_bar=True, logger=False, sync_dist=model.trainer.world_size > 1)
+    if stage == "test" or model.trainer.sanity_checking:
+        return
+    numbers = {name: float(value) for name, value in values.items()}
+    # Named, since Lightning's is off by one after a resume; while gradients accumulate the step ahead, so that what is
+    # logged after a resume point has a step that a resume purges.
+    step = model.trainer.global_step - (0 if model.is_accumulating else 1)
+    for logger in model.trainer.loggers:
+        logger.log_metrics(numbers, step=step)

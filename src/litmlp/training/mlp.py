@@ -19,9 +19,8 @@ from litmlp.ranges import check_ranges
 from litmlp.tasks.loader import Batch
 from litmlp.tasks.task import Task
 from litmlp.training.augment import Augment, Magnitudes
-from litmlp.training.metrics import EpochMetrics, metrics_for
+from litmlp.training.metrics import EpochMetrics, metrics_for, report
 from litmlp.training.optimizers import Optimizer, Schedule, allow_clipping, make_optimizer, make_scheduler
-from litmlp.training.report import report
 from litmlp.training.speed import set_attribute
 
 
