@@ -9,7 +9,8 @@ import torch
 import yaml
 
 from litmlp import UsageError
-from litmlp.settings.threads import cpu_quota, default_threads
+from litmlp.cgroups import cpu_quota
+from litmlp.settings.threads import default_threads
 from litmlp.training.announce import arithmetic
 from tests.conftest import Fit, points_everywhere
 from tests.crash import CrashError

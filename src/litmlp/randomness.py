@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 # One constant for each kind of draw, so that two kinds never share a stream.
-SPLIT, ORDER, STEP, GENERATE = range(4)
+SPLIT, ORDER, STEP, GENERATE, DEAL = range(5)
 
 
 def mix(*coordinates: int) -> int:

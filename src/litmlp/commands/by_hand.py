@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from litmlp.errors import UsageError
 from litmlp.model.loading import weights_sha256
-from litmlp.model.statistics import statistics_of
 from litmlp.randomness import seed_step
 from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import Command, read_command
@@ -42,7 +41,7 @@ def main(argv: list[str], change: Callable[[MLP], object] | None = None) -> None
     task = make_task(command)
     task.prepare_data()
     model = make_model(command, task, device)
-    model.network.standardise(statistics_of(model.settings, *task.split("train")))
+    model.network.standardise(task.statistics(model.settings))
     model.to(device)
     if change is not None:
         change(model)
@@ -84,10 +83,11 @@ def train(model: MLP, training: BatchLoader, validation: BatchLoader, seed: int,
 def evaluate(model: MLP, loader: BatchLoader, autocast: bool) -> str:
     """The mean loss and the accuracy, or R², on all samples of a loader."""
     model.eval()
-    batches = list(loader)
-    targets = torch.cat([batch.targets for batch in batches])  # (n,) or (n, outputs)
-    with torch.autocast(targets.device.type, torch.bfloat16, enabled=autocast):
-        outputs = torch.cat([model(batch.samples) for batch in batches]).float()  # (n, outputs)
+    parts = []
+    for samples, own, _ in loader:
+        with torch.autocast(loader.device.type, torch.bfloat16, enabled=autocast):
+            parts.append((model(samples).float(), own))
+    outputs, targets = (torch.cat(part) for part in zip(*parts, strict=True))  # (n, outputs), (n,) or (n, outputs)
     if model.spec.loss == "mse":
         r2 = 1 - (outputs - targets).square().sum() / (targets - targets.mean()).square().sum()
         return f"val/loss {float(functional.mse_loss(outputs, targets)):#.4g}  val/r2 {float(r2):#.4g}"

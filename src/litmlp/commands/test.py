@@ -17,7 +17,6 @@ from litmlp.errors import Failure, UsageError, about
 from litmlp.files import regular_file, write_durably, writing
 from litmlp.model.checkpoint import read_checkpoint
 from litmlp.model.network import Network
-from litmlp.model.statistics import statistics_of
 from litmlp.runs import Run, logs_folder
 from litmlp.studies.charts import as_array
 from litmlp.studies.report import report_of
@@ -122,7 +121,7 @@ def learned_from(network: Network, task: Task) -> bool:
     """
     if task.spec != network.spec:
         return False
-    found = statistics_of(network.settings, *task.split("train"))
+    found = task.statistics(network.settings)
     pairs = [(found.mean, network.mean), (found.std, network.std)]
     if found.target_mean is not None and found.target_std is not None:
         pairs += [(found.target_mean, network.target_mean), (found.target_std, network.target_std)]

@@ -32,6 +32,7 @@ class TextTable:
     Attributes:
         files: the paths of all files.
         names: of the columns.
+        types: theirs in the files, as DuckDB calls them; text where files differ.
         query: the SQL of all rows, with what stands for a missing value as it is written.
         notes: what one should know about how the files were read, a line each.
 
@@ -50,39 +51,60 @@ class TextTable:
         import duckdb  # noqa: PLC0415 (where no table is read it isn't needed)
 
         self.error: type[Exception] = duckdb.Error
-        folder = Path(mkdtemp(prefix="litmlp-"))
-        finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.connection: DuckDBPyConnection = duckdb.connect(
-            config={"temp_directory": str(folder), "autoinstall_known_extensions": False}
-        )
+        self.folder = self.make_folder()
+        config: dict[str, Any] = {"temp_directory": str(self.folder), "autoinstall_known_extensions": False}
+        self.connection: DuckDBPyConnection = duckdb.connect(self.database, config={**config, **self.limits()})
         # It takes a time quadratic in the columns (DuckDB 2.0): 99 s for 500 of them.
         self.connection.execute("SET disabled_optimizers = 'in_clause'")
         self.skip_ragged = skip_ragged
         self.notes: list[str] = []
         self.files = files_of(paths)
-        parts = [source_of(self.connection, path, header, folder, self.notes) for path in self.files]
-        self.names = self._names(parts)
-        self.missing = ", ".join(sql_text(text) for text in ("", *missing))
+        self.parts = [source_of(self.connection, path, header, self.folder, self.notes) for path in self.files]
+        self.types = self._types()
+        self.names = list(self.types)
+        self.missing = ("", *missing)
         trimmed = ", ".join(f"trim({name}::VARCHAR) AS {name}" for name in map(sql_name, self.names))
-        union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in parts)
-        self.query = f"SELECT {trimmed} FROM ({union})"
+        self.union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in self.parts)
+        self.query = f"SELECT {trimmed} FROM ({self.union})"
+
+    database = ":memory:"
+
+    def make_folder(self) -> Path:
+        """A folder for what DuckDB has no room for, which is deleted with this object."""
+        folder = Path(mkdtemp(prefix="litmlp-"))
+        finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def limits(self) -> dict[str, str]:
+        """What DuckDB is allowed."""
+        return {}
+
+    @property
+    def source(self) -> str:
+        """The names of the files."""
+        return ", ".join(map(str, self.files))
 
     def known(self, name: str) -> str:
         """The SQL of a column's text, NULL where that stands for a missing value."""
-        return f"CASE WHEN {sql_name(name)} IN ({self.missing}) THEN NULL ELSE {sql_name(name)} END"
+        missing = ", ".join(map(sql_text, self.missing))
+        return f"CASE WHEN {sql_name(name)} IN ({missing}) THEN NULL ELSE {sql_name(name)} END"
 
-    def _names(self, parts: list[str]) -> list[str]:
-        names: dict[str, None] = {}
-        for path, part in zip(self.files, parts, strict=True):
+    def text(self, name: str) -> str:
+        """The SQL of a column's text in a loaded table, where that may have numbers as such."""
+        return sql_name(name)
+
+    def _types(self) -> dict[str, str]:
+        types: dict[str, str] = {}
+        for path, part in zip(self.files, self.parts, strict=True):
             try:
                 description = self.connection.execute(f"DESCRIBE SELECT * FROM {part}").fetchall()
             except self.error as error:
                 raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
-            for name, *_ in description:
+            for name, kind, *_ in description:
                 if not name.isprintable():
                     raise Failure(f"{path}: the column {name!r} can't be printed: rename it")
-                names[name] = None
-        return list(names)
+                types[name] = kind if types.get(name, kind) == kind else "VARCHAR"
+        return types
 
     def load(self) -> int:
         """Keep the rows in memory, as the table ``t``: how many there are.
@@ -96,6 +118,24 @@ class TextTable:
             for path, problem in self.ragged().items():
                 raise Failure(f"{path}: {problem}")
         return int(self.run("SELECT count(*) FROM t")[0][0])
+
+    def distinct(self, name: str, about: int, known: int) -> int:
+        """How many different values a column of a loaded table has.
+
+        Args:
+            name: of the column.
+            about: how many there are, approximately.
+            known: values that aren't missing.
+        """
+        return int(self.run(f"SELECT count(DISTINCT {sql_name(name)}) FROM t")[0][0])
+
+    def keep(self, condition: str) -> None:
+        """Drop the rows of a loaded table for which the SQL condition doesn't hold."""
+        self.run(f"CREATE OR REPLACE TABLE t AS SELECT * FROM t WHERE {condition}")
+
+    def replace(self, name: str, value: str, condition: str) -> None:
+        """Set a column of a loaded table to the SQL value where the condition holds."""
+        self.run(f"UPDATE t SET {sql_name(name)} = {value} WHERE {condition}")
 
     def run(self, query: str) -> list[tuple[Any, ...]]:
         """The rows that a query gives.

@@ -182,8 +182,8 @@ def check_contradictions(settings: dict[str, Any], stored: dict[str, Any], run: 
     """Raise a UsageError if a setting of the task or the model isn't that of the stored run."""
     fixed = {*inspect.signature(task).parameters, *inspect.signature(MLP).parameters} - {"spec"} - MAY_CHANGE
     for name in ("task", "threads", *sorted(fixed)):
-        if settings.get(name) != stored.get(name):
+        if name in stored and settings.get(name) != stored[name]:
             raise UsageError(
                 f"--{name} {settings.get(name)} contradicts the run {run.folder}, made with"
-                f" --{name} {stored.get(name)}: leave the flag out, or start another run"
+                f" --{name} {stored[name]}: leave the flag out, or start another run"
             )

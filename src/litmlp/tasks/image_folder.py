@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from litmlp.cgroups import machine_memory
 from litmlp.errors import Failure, UsageError, one_line
-from litmlp.memory import machine_memory
 from litmlp.model.spec import ImageForm, Spec
 from litmlp.ranges import check_ranges
 from litmlp.tasks.image_cache import Cache

@@ -58,12 +58,13 @@ def kind_of(table: TextTable, name: str, asked: str | None = None, target: bool 
         return Kind(name, "ignore", "", "as asked", 0)
     column = sql_name(name)
     number = number_sql(column, "")
+    with_zeros = f"{column} SIMILAR TO '[+-]?0[0-9].*'" if table.text(name) == column else "false"
     rows, known, numbers, zeros, whole, distinct = table.run(
-        f"SELECT count(*), count({column}), count({number}), count(CASE WHEN {column} SIMILAR TO '[+-]?0[0-9].*' THEN 1"
+        f"SELECT count(*), count({column}), count({number}), count(CASE WHEN {with_zeros} THEN 1"
         f" END), count(CASE WHEN {number} = floor({number}) THEN 1 END), approx_count_distinct({column}) FROM t"
     )[0]
     if not MANY < distinct < 0.8 * known:  # an approximation says enough of those in between
-        distinct = table.run(f"SELECT count(DISTINCT {column}) FROM t")[0][0]
+        distinct = table.distinct(name, distinct, known)
     found = Kind(name, "ignore", "", "it is empty", distinct, whole == known)
     if known == 0:
         return found
@@ -85,7 +86,7 @@ def kind_of(table: TextTable, name: str, asked: str | None = None, target: bool 
 
 def kind_of_text(table: TextTable, found: Kind, known: int, what: str, target: bool) -> Kind:
     """What a column is whose ``known`` values are, as they stand there, no numbers."""
-    form = form_of(table, sql_name(found.name), known) if what == "text" else None
+    form = form_of(table, table.text(found.name), known) if what == "text" else None
     if form is not None:
         written = f"{'dates' if '%' in form else 'numbers'} written as {form}"
         return found._replace(kind="date" if "%" in form else "number", form=form, why=written)
@@ -102,7 +103,7 @@ def as_asked(table: TextTable, found: Kind, asked: str, known: int) -> Kind:
     Raises:
         UsageError: if it can't be that.
     """
-    column = sql_name(found.name)
+    column = table.text(found.name)
     flag = f"--columns {{{found.name}: {asked}}}"
     if asked == "category":
         if found.distinct > MOST_CATEGORIES:

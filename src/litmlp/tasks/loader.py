@@ -94,16 +94,24 @@ class BatchLoader:
         if self.seed is None:
             yield from self._evaluation_batches()
             return
-        order = copied(epoch_order(len(self.samples), self.seed, self.epoch), self.samples.device)  # (all samples,)
         self.batches_done, self.first_batch = self.first_batch, 0
-        for start in range(self.batches_done * self.step_size, len(order), self.step_size):
-            step = order[start : start + self.step_size]  # (samples of the step over all processes,)
-            own = step[self.rank :: self.world_size]  # (batch,)
-            weight = len(own) * self.world_size / len(step)
-            if len(own) == 0:
-                own = step[:1]
+        for samples, targets, weight in self._training_steps(self.batches_done):
             self.batches_done += 1
-            yield self._on_device(self.samples.index_select(0, own), self.targets.index_select(0, own), weight)
+            yield self._on_device(samples, targets, weight)
+
+    def _training_steps(self, first: int) -> Iterator[tuple[Tensor, Tensor, float]]:
+        """This process's samples and targets of the epoch's steps from ``first`` on, and the weight of each."""
+        assert self.seed is not None
+        order = copied(epoch_order(len(self.samples), self.seed, self.epoch), self.samples.device)  # (all samples,)
+        for start in range(first * self.step_size, len(order), self.step_size):
+            own, weight = self._share(order[start : start + self.step_size])
+            yield self.samples.index_select(0, own), self.targets.index_select(0, own), weight
+
+    def _share(self, step: Tensor) -> tuple[Tensor, float]:
+        """What this process gets of a step (samples of the step, …), and its weight."""
+        own = step[self.rank :: self.world_size]  # (batch, …)
+        weight = len(own) * self.world_size / len(step)
+        return own if len(own) else step[:1], weight
 
     def _evaluation_batches(self) -> Iterator[Batch]:
         for start in range(0, len(self.samples), self.step_size):

@@ -1,7 +1,6 @@
-"""Anybody's own table: CSV or Parquet files, and the column to predict."""
+"""Anybody's own table: CSV or Parquet files with a header, of which one column is predicted from the others."""
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy
@@ -14,13 +13,18 @@ from litmlp.inference.sources import about_how_many_rows, sql_name
 from litmlp.inference.tables import TextTable
 from litmlp.model.columns import TableForm
 from litmlp.model.spec import Kind as SampleKind
+from litmlp.model.spec import Settings
+from litmlp.model.statistics import Statistics
+from litmlp.tasks.analysis import Question, analyse, require_columns, time_kind
 from litmlp.tasks.contract import check_loaded
+from litmlp.tasks.converted_table import ConvertedTable, converted_table
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
-from litmlp.tasks.kinds import Kind, kind_of
 from litmlp.tasks.labelled import labelled_rows, open_labelled
+from litmlp.tasks.large_table import bytes_in_memory
+from litmlp.tasks.sample_memory import default_memory, memory_for_samples
 from litmlp.tasks.splits import require_rows, row_hashes, split_in_time, split_rows
 from litmlp.tasks.table_schedule import schedule_for
-from litmlp.tasks.target import Target, target_of
+from litmlp.tasks.target import Target
 from litmlp.tasks.task import Task
 from litmlp.tasks.vocabulary import final_columns, provisional
 
@@ -45,9 +49,12 @@ class Table(Task):
         missing: texts that stand for a missing value, besides empty ones.
         group_by: a column whose rows of one value stay together in a split, such as a patient. It is no input.
         time_by: a column that orders the rows in time: the latest are tested on, those before them validated on.
+        memory: what the rows may take, as 2GB; by default half of what the machine, or a container's limit, gives. A
+            larger table is converted once to files in ``data_dir``, and read from there while it trains. A run keeps
+            the value that it was begun with, since the order of the rows depends on it.
         batch_size: rows in a training step, on each process; by default such that an epoch has about 100 steps.
         seed: of everything random: the split, initial weights, order of the rows, dropout.
-        data_dir: not looked at.
+        data_dir: folder for the converted rows of a table that is larger than memory.
 
     Raises:
         UsageError: if a value is out of its range, or the files to learn from aren't named.
@@ -86,6 +93,7 @@ class Table(Task):
         missing: list[str] = list(MISSING),  # noqa: B006 (shown in --help, and never changed)
         group_by: str | None = None,
         time_by: str | None = None,
+        memory: str | None = None,
         batch_size: int = 256,
         seed: int = 0,
         data_dir: str = "data",
@@ -97,8 +105,11 @@ class Table(Task):
             raise UsageError("--task table: name the column to predict, as --target price")
         self.paths = {"train": as_list(data), "val": as_list(validation_data), "test": as_list(test_data)}
         self.target_name = target
-        self.asked = dict(columns or {})
         self.missing = tuple(missing)
+        self.question = Question(target, dict(columns or {}), self.missing, group_by, time_by)
+        self.memory = memory
+        self.converted: ConvertedTable | None = None
+        memory_for_samples(memory)
         self.group_by, self.time_by = group_by, time_by
         self.findings = Findings()
 
@@ -111,23 +122,21 @@ class Table(Task):
         """
         if self.splits:
             return
-        table = self._open("train")
+        if self.is_stored():
+            self._keep_stored()
+            return
+        table = TextTable(self.paths["train"], self.missing, self.target_name)
         if table.load() == 0:
             raise Failure(f"{self._names('train')}: there are no rows")
-        self._check_names(table)
-        target = target_of(table, self.target_name, self.asked.get(self.target_name))
-        self.findings = Findings(notes=table.notes + target.drop_missing(table))
-        kinds = [self._kind(table, name) for name in table.names if name != self.target_name]
-        features = [kind for kind in kinds if kind.kind != "ignore"]
-        self._require_columns(features, {kind.name: kind.why for kind in kinds})
+        target, kinds, features, findings = analyse(table, self.question)
         rows = encode(table, columns := [provisional(table, kind) for kind in features])
         targets = target.encode(table)
         parts = self._split(table, rows, targets, target)
         columns, rows, dropped = final_columns(columns, rows, parts["train"])
-        self._require_columns(columns, dropped)
+        require_columns(table, self.question, columns, dropped)
         self.classes, self.sample_shape = target.classes, (len(columns),)
         self.table = TableForm(tuple(columns), self.target_name, self.missing)
-        self.findings = self.findings.of_columns(kinds, dropped, target)
+        self.findings = findings.of_columns(kinds, dropped, target)
         for name, chosen in parts.items():
             self._keep(name, rows[chosen], targets[chosen])
         for name in ("val", "test"):
@@ -138,11 +147,12 @@ class Table(Task):
 
     @classmethod
     def recommended_for(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The recommended settings: the fewer rows there are, the more epochs, of about 100 steps each."""
+        """The recommended settings: the fewer rows there are, the more epochs, of about 100 steps each; and memory."""
         rows = about_how_many_rows(as_list(arguments["data"]))
         for name, fraction in (("test_data", TEST_FRACTION), ("validation_data", VALIDATION_FRACTION)):
             rows -= 0 if arguments[name] else int(fraction * rows)
-        return {**cls.recommended, **schedule_for(rows)} if rows else cls.recommended
+        memory = {"memory": default_memory()}
+        return {**cls.recommended, **memory, **schedule_for(rows)} if rows else cls.recommended
 
     def split(self, name: str) -> tuple[Tensor, Tensor]:
         """Rows and targets of ``train``, ``val`` or ``test``; a row is (columns,), see ``RowEncoder``."""
@@ -153,33 +163,29 @@ class Table(Task):
         """What was found in the table, and how well a linear model does."""
         return self.findings.lines()
 
-    def _open(self, name: str) -> TextTable:
-        return TextTable(self.paths[name], self.missing, self.target_name)
+    def is_stored(self) -> bool:
+        """Whether the rows are too many for the memory that samples may take, and are read from files instead."""
+        memory = memory_for_samples(self.memory)
+        every = [path for paths in self.paths.values() for path in paths]
+        return memory is not None and bytes_in_memory(every) > memory
+
+    def statistics(self, settings: Settings) -> Statistics:
+        """What a network of these settings standardises and encodes by."""
+        return super().statistics(settings) if self.converted is None else self.converted.statistics(settings)
+
+    def _keep_stored(self) -> None:
+        """Find the rows converted, or convert them."""
+        memory = memory_for_samples(self.memory)
+        assert memory is not None
+        converted = self.converted = converted_table(self.question, self.paths, self.seed, memory, self.data_dir)
+        self.classes, self.table = converted.classes, converted.table
+        self.sample_shape = (len(converted.table.columns),)
+        self.stored = converted.splits
+        self.splits = {name: split.tensors for name, split in self.stored.items()}
+        self.findings = converted.findings
 
     def _names(self, name: str) -> str:
         return ", ".join(self.paths[name])
-
-    def _check_names(self, table: TextTable) -> None:
-        """Raise a UsageError if a flag names a column that there isn't."""
-        flags = {"target": self.target_name, "group_by": self.group_by, "time_by": self.time_by}
-        for flag, name in [*flags.items(), *(("columns", name) for name in self.asked)]:
-            if name is not None and name not in table.names:
-                lowered = {known.lower(): known for known in table.names}
-                near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-                hint = f"did you mean {lowered[near[0]]}?" if near else f"there are {', '.join(table.names)[:300]}"
-                raise UsageError(f"--{flag} {name}: there is no such column; {hint}")
-
-    def _require_columns(self, columns: Sequence[Any], dropped: Mapping[str, str]) -> None:
-        """Raise a Failure if no column is left."""
-        if not columns:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())[:300]
-            raise Failure(f"{self._names('train')}: no column is left to predict {self.target_name} from ({reasons})")
-
-    def _kind(self, table: TextTable, name: str) -> Kind:
-        asked = self.asked.get(name)
-        if name == self.group_by and asked is None:
-            return Kind(name, "ignore", "", "rows are grouped by it", 0)
-        return kind_of(table, name, asked)
 
     def _split(self, table: TextTable, rows: Tensor, targets: Tensor, target: Target) -> dict[str, Tensor]:
         """The rows that are trained on, and those of the splits that have no files of their own."""
@@ -187,10 +193,9 @@ class Table(Task):
         if self.group_by is not None:
             groups = torch.from_numpy(table.column(f"hash({sql_name(self.group_by)})").view(numpy.int64).copy())
         if self.time_by is not None:
-            kind = kind_of(table, self.time_by, self.asked.get(self.time_by))
-            if kind.kind not in ("number", "date"):
-                raise UsageError(f"--time_by {self.time_by}: its values are neither numbers nor dates")
-            times = encode(table, [provisional(table, kind)])[:, 0].nan_to_num(nan=-torch.inf)
+            times = encode(table, [provisional(table, time_kind(table, self.question))])[:, 0].nan_to_num(
+                nan=-torch.inf
+            )
         strata = targets if target.classes else torch.zeros(len(rows))
         left, parts = torch.arange(len(rows)), {}
         for draw, (name, fraction) in enumerate({"test": TEST_FRACTION, "val": VALIDATION_FRACTION}.items()):

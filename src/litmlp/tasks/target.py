@@ -32,7 +32,7 @@ class Target(NamedTuple):
         missing = int(table.run(f"SELECT count(*) FROM t WHERE {column} IS NULL")[0][0])
         if not missing:
             return []
-        table.run(f"CREATE OR REPLACE TABLE t AS SELECT * FROM t WHERE {column} IS NOT NULL")
+        table.keep(f"{column} IS NOT NULL")
         names = ", ".join(map(str, table.files))
         return [f"{names}: {missing:,} rows without a {self.kind.name} are left out"]
 
@@ -63,7 +63,7 @@ class Target(NamedTuple):
         known = ", ".join(sql_text(label) for label in self.classes or ())
         stopped = f"{column} NOT IN ({known}) AND rtrim({column}, '.') IN ({known})"
         if table.run(f"SELECT count(*) FROM t WHERE {stopped}")[0][0]:
-            table.run(f"UPDATE t SET {column} = rtrim({column}, '.') WHERE {stopped}")
+            table.replace(self.kind.name, f"rtrim({column}, '.')", stopped)
             table.notes.append(f"{', '.join(map(str, table.files))}: the full stop after labels is left out")
 
 
@@ -96,9 +96,9 @@ def target_of(table: TextTable, name: str, asked: str | None) -> Target:
         return Target(kind._replace(why=f"{kind.why}: a regression{hint}"), None)
     if kind.distinct > MOST_CLASSES:
         raise Failure(f"{files}: {name} has {kind.distinct:,} different values, more than {MOST_CLASSES:,} classes")
-    column = sql_name(name)
-    order = f"TRY_CAST({column} AS DOUBLE), {column}"
-    found = table.run(f"SELECT DISTINCT {column}, {order} FROM t WHERE {column} IS NOT NULL ORDER BY {order}")
+    text = table.text(name)
+    order = f"TRY_CAST({text} AS DOUBLE), {text}"
+    found = table.run(f"SELECT DISTINCT {text}, {order} FROM t WHERE {text} IS NOT NULL ORDER BY {order}")
     hint = "" if kind.kind != "number" or asked else f"; with --columns '{{{name}: number}}' it is a regression"
     why = f"{kind.distinct} different values: classes{hint}"
     return Target(kind._replace(kind="category", form="", why=why), tuple(row[0] for row in found))

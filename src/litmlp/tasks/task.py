@@ -11,11 +11,14 @@ from torch import Tensor
 
 from litmlp.errors import Failure, UsageError
 from litmlp.model.columns import TableForm
-from litmlp.model.spec import ImageForm, Kind, Spec
+from litmlp.model.spec import ImageForm, Kind, Settings, Spec
+from litmlp.model.statistics import Statistics, statistics_of
 from litmlp.randomness import SPLIT, generator
 from litmlp.ranges import check_ranges
 from litmlp.tasks.contract import check_loaded
 from litmlp.tasks.loader import Batch, BatchLoader
+from litmlp.tasks.stored import StoredSplit
+from litmlp.tasks.stored_loader import StoredLoader
 
 
 class Task(LightningDataModule):
@@ -74,6 +77,7 @@ class Task(LightningDataModule):
         self.seed = seed
         self.data_dir = data_dir
         self.splits: dict[str, tuple[Tensor, Tensor]] = {}
+        self.stored: dict[str, StoredSplit] = {}  # those of the splits that are read from files
 
     def load(self, train: bool) -> tuple[Tensor, Tensor]:
         """Load the training or the test set. The test set is asked for by the final test only.
@@ -94,6 +98,10 @@ class Task(LightningDataModule):
     def description(self) -> list[str]:
         """Lines to show before the training, about the data, once :meth:`prepare_data` was called. None by default."""
         return []
+
+    def statistics(self, settings: Settings) -> Statistics:
+        """What a network of these settings standardises and encodes by: statistics of the training samples."""
+        return statistics_of(settings, *self.split("train"))
 
     def summary(self, model: Callable[[Tensor], Tensor]) -> list[str]:
         """Lines to show after the test results; ``model`` gives logits for raw samples. None by default."""
@@ -191,11 +199,13 @@ class Task(LightningDataModule):
         return self.test_dataloader()
 
     def _loader(self, name: str, batch_size: int, seed: int | None = None) -> BatchLoader:
-        samples, targets = self.split(name)
-        if self.trainer is None:
-            return BatchLoader(samples, targets, batch_size, seed)
-        rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        return BatchLoader(samples, targets, batch_size, seed, rank, world_size).to(self.trainer.strategy.root_device)
+        split, trainer = self.split(name), self.trainer
+        process = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        if name in self.stored:
+            loader: BatchLoader = StoredLoader(self.stored[name], batch_size, seed, *process)
+        else:
+            loader = BatchLoader(*split, batch_size, seed, *process)
+        return loader if trainer is None else loader.to(trainer.strategy.root_device)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """The batch as it is: it was gathered on the device."""

@@ -29,7 +29,7 @@ def announce(trainer: Trainer, task: Task, model: MLP, threads: int) -> None:
     print(f"device           {processes}{device_name(device)}, precision {trainer.precision}")
     print(f"threads          {threads}{' in each process' if processes else ''}")
     print(f"samples          {training:,} to train on, {validated}; {tested}")
-    if not fits(sum(tensor.nbytes for tensor in task.split("train")), device):
+    if not task.stored and not fits(sum(tensor.nbytes for tensor in task.split("train")), device):
         print("                 too large for the device's memory: each batch is copied there")
     for line in task.description():
         print(line)

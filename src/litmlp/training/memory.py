@@ -2,8 +2,8 @@
 
 import torch
 
+from litmlp.cgroups import machine_memory
 from litmlp.errors import UsageError
-from litmlp.memory import machine_memory
 from litmlp.training.mlp import MLP
 
 OPTIMIZER_STATES = {"sgd": 1}  # numbers that an optimizer keeps for each parameter; Adam's two moments are 2

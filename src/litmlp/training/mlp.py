@@ -14,7 +14,6 @@ from litmlp.model.checkpoint import IDENTITY, read_checkpoint
 from litmlp.model.loading import check_weights, no_checkpoint, settings_in
 from litmlp.model.network import Network
 from litmlp.model.spec import Activation, Settings, Spec
-from litmlp.model.statistics import statistics_of
 from litmlp.ranges import check_ranges
 from litmlp.tasks.loader import Batch
 from litmlp.tasks.task import Task
@@ -102,7 +101,7 @@ class MLP(LightningModule):
         """Have the network standardise by the task's training samples. A resumed fit takes both from its checkpoint."""
         task = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning's Trainer sets it
         if stage == "fit" and isinstance(task, Task):
-            self.network.standardise(statistics_of(self.settings, *task.split("train")))
+            self.network.standardise(task.statistics(self.settings))
 
     def forward(self, samples: Tensor) -> Tensor:
         """Logits, or a regression's values in the units of its targets (batch, outputs), of raw samples."""

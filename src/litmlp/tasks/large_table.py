@@ -1,0 +1,203 @@
+"""Tables that don't fit into memory: DuckDB keeps their text on the disk, or reads Parquet files where they lie."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from weakref import finalize
+
+from litmlp.errors import Failure
+from litmlp.inference.sources import PACKED, PARQUET, files_of, first_line, sql_name, sql_text
+from litmlp.inference.tables import TextTable
+
+WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
+FEW_ENOUGH = 100_000  # different values to be counted exactly
+FLOATS = {"FLOAT", "DOUBLE"}
+LEAST_MEMORY, MOST_MEMORY = 256_000_000, 4_000_000_000  # bytes for DuckDB
+BYTES_A_CELL = 40  # that a table in memory takes while it is read, split and encoded: its text and three copies
+BYTES_OF_TEXT = 6  # of a cell in a CSV file, with its delimiter, as a guess
+PACKED_TIMES = 5  # that a packed CSV file is smaller
+
+
+class LargeTable(TextTable):
+    """The rows of files, of which DuckDB has no more in memory than it may.
+
+    Where all files are Parquet, numbers stay what they are there, unless a text that stands for a missing value looks
+    like one. The table ``t`` is a view.
+
+    Args:
+        paths: the files, or patterns of them.
+        missing: texts that stand for a missing value.
+        header: a name that is known to be in the header.
+        folder: for DuckDB's files, which are deleted with this object.
+        memory: bytes for samples, of which DuckDB gets a quarter.
+
+    Raises:
+        UsageError: if there is no such file.
+        Failure: if one can't be read as a table.
+    """
+
+    def __init__(self, paths: Sequence[str], missing: Sequence[str], header: str, folder: Path, memory: int) -> None:
+        self.place = folder
+        self.memory = min(MOST_MEMORY, max(LEAST_MEMORY, memory // 4))
+        self.counts: list[int] = []  # rows of each file, or of the copy of all
+        self.layers: list[tuple[str, str]] = []  # of SQL, around that of the rows
+        super().__init__(paths, missing, header)
+        self.in_place = all(path.suffix.lower() in PARQUET for path in self.files)
+        as_text = not self.in_place or any(is_number(text) for text in missing)
+        self.numbers = {name for name, kind in self.types.items() if not as_text and kind in WHOLE | FLOATS}
+        self.values = {name: self._value(name) if self.in_place else sql_name(name) for name in self.names}
+
+    def make_folder(self) -> Path:
+        """The folder for DuckDB's files."""
+        folder = self.place / "reading"
+        folder.mkdir()
+        finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.database = str(folder / "rows.duckdb")
+        return folder
+
+    def limits(self) -> dict[str, str]:
+        """A share of the memory."""
+        return {"memory_limit": f"{self.memory // 1_000_000}MB"}
+
+    def _value(self, name: str) -> str:
+        """The SQL of a value in a Parquet file: a number, or trimmed text; NULL where it is missing."""
+        column = sql_name(name)
+        if name in self.numbers:
+            return f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END" if self.types[name] in FLOATS else column
+        missing, text = ", ".join(map(sql_text, self.missing)), f"trim({column}::VARCHAR)"
+        return f"CASE WHEN {text} IN ({missing}) THEN NULL ELSE {text} END"
+
+    def text(self, name: str) -> str:
+        """The SQL of a column's text in ``t``."""
+        return f"{sql_name(name)}::VARCHAR" if name in self.numbers else sql_name(name)
+
+    def load(self) -> int:
+        """Make ``t``, of CSV files with a copy of their text on the disk: how many rows it has.
+
+        Raises:
+            Failure: if a row has too many or too few fields, or can't be read.
+        """
+        if not self.in_place:
+            known = ", ".join(f"{self.known(name)} AS {sql_name(name)}" for name in self.names)
+            self.run(f"CREATE TABLE raw AS SELECT {known} FROM ({self.query})")
+            for path, problem in self.ragged().items():
+                raise Failure(f"{path}: {problem}")
+        self._make_view()
+        sources = self.parts if self.in_place else ["raw"]
+        self.counts = [int(self.run(f"SELECT count(*) FROM {source}")[0][0]) for source in sources]
+        return sum(self.counts)
+
+    def _make_view(self) -> None:
+        self.run(f"CREATE OR REPLACE VIEW t AS {self.select(f'({self.union})' if self.in_place else 'raw')}")
+
+    def select(self, source: str) -> str:
+        """The SQL of the rows of ``t`` that come from a part of what lies below it."""
+        values = ", ".join(f"{value} AS {sql_name(name)}" for name, value in self.values.items())
+        rows = f"SELECT {values} FROM {source}"
+        for before, after in self.layers:
+            rows = f"{before} FROM ({rows}) {after}"
+        return rows
+
+    def distinct(self, name: str, about: int, known: int) -> int:
+        """How many different values a column has: exactly where they are few; if nearly all differ, all."""
+        if about < FEW_ENOUGH:
+            return super().distinct(name, about, known)
+        return known if about > 0.9 * known else about
+
+    def keep(self, condition: str) -> None:
+        """Leave out the rows for which the SQL condition doesn't hold."""
+        self.layers.append(("SELECT *", f"WHERE {condition}"))
+        self._make_view()
+
+    def replace(self, name: str, value: str, condition: str) -> None:
+        """Give a column the SQL value where the condition holds."""
+        column = sql_name(name)
+        self.layers.append((f"SELECT * REPLACE (CASE WHEN {condition} THEN {value} ELSE {column} END AS {column})", ""))
+        self._make_view()
+
+    def chunks(self, values: Sequence[str], rows: int) -> Iterator[list[Any]]:
+        """Arrays of what the SQL values give for the rows of ``t``, at most so many rows at a time, in order.
+
+        Raises:
+            Failure: if a file can't be read after all.
+        """
+        asked = ", ".join(f"{value} AS v{place}" for place, value in enumerate(values))
+        with ThreadPoolExecutor(1, "chunk") as reader:
+            following: Future[list[Any]] | None = None
+            for source in self._sources(rows):
+                ready = following
+                following = reader.submit(self._columns, f"SELECT {asked} FROM ({self.select(source)})")
+                if ready is not None:
+                    yield ready.result()
+            if following is not None:
+                yield following.result()
+
+    def _columns(self, query: str) -> list[Any]:
+        """The arrays that a query gives, in the order of its columns; raises what :meth:`run` does."""
+        try:
+            return list(self.connection.execute(query).fetchnumpy().values())
+        except self.error as error:
+            raise Failure(f"{self.source} can't be read as a table: {first_line(error)}") from None
+
+    def _sources(self, rows: int) -> Iterator[str]:
+        """The SQL of each part of what lies below ``t``."""
+        if not self.in_place:
+            for start in range(0, self.counts[0], rows):
+                yield f"(SELECT * FROM raw WHERE rowid >= {start} AND rowid < {start + rows})"
+            return
+        for path, count in zip(self.files, self.counts, strict=True):
+            part = f"read_parquet({sql_text(str(path))}, file_row_number=true)"
+            for start in range(0, count, rows):
+                chosen = f"file_row_number >= {start} AND file_row_number < {start + rows}"
+                yield (
+                    f"(SELECT * FROM (SELECT * FROM ({self.union}) LIMIT 0) UNION ALL BY NAME"
+                    f" SELECT * EXCLUDE (file_row_number) FROM {part} WHERE {chosen})"
+                )
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a finite number."""
+    try:
+        return abs(float(text)) < float("inf")
+    except ValueError:
+        return False
+
+
+def bytes_in_memory(patterns: Sequence[str]) -> int:
+    """About how many bytes a table would take in memory while it is read, split and encoded.
+
+    Raises:
+        UsageError: if there is no such file.
+        Failure: if one can't be read.
+    """
+    cells = 0
+    for path in files_of(patterns):
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise Failure(f"can't read {path}: {error.strerror}") from None
+        if path.suffix.lower() in PARQUET:
+            cells += parquet_cells(path)
+        else:
+            cells += size * (PACKED_TIMES if path.suffix in PACKED else 1) // BYTES_OF_TEXT
+    return cells * BYTES_A_CELL
+
+
+def parquet_cells(path: Path) -> int:
+    """Rows times columns of a Parquet file.
+
+    Raises:
+        Failure: if it is none.
+    """
+    import duckdb  # noqa: PLC0415 (where no table is read it isn't needed)
+
+    file = sql_text(str(path))
+    query = f"SELECT num_rows, (SELECT count(*) FROM parquet_schema({file})) FROM parquet_file_metadata({file})"
+    try:
+        with duckdb.connect() as connection:
+            ((rows, columns),) = connection.execute(query).fetchall()
+    except duckdb.Error as error:
+        raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
+    return int(rows) * int(columns)
