@@ -95,6 +95,15 @@ def test_ragged_rows_are_named_by_their_lines(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize("rows", [9, 12_000])
+@pytest.mark.parametrize(("last", "found"), [("7,8", 2), ("7,8,u,v,9,9", 4)])
+def test_a_broken_last_line_is_named_and_not_taken_for_the_table(tmp_path: Path, rows: int, last: str, found: int):
+    content = "a,b,y\n" + "1,2,u\n" * rows + last + "\n"
+    expected = f"table.csv: line {rows + 2} is broken: Expected Number of Columns: 3 Found: {found}$"
+    with pytest.raises(Failure, match=expected):
+        table_of(tmp_path, content, header="y")
+
+
 @pytest.mark.parametrize("content", [bytes(range(256)) * 4, b"a,b\n1,\0\n"])
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes):
     with pytest.raises(Failure, match="table.csv isn't a table: it is no text"):

@@ -4,9 +4,10 @@ import codecs
 import csv
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from glob import glob, has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litmlp.errors import Failure, UsageError
 
@@ -110,19 +111,35 @@ def dialect_of(connection: "DuckDBPyConnection", path: Path, text: Path) -> Dial
     """
     import duckdb  # noqa: PLC0415 (where no table is read it isn't needed)
 
-    fields = "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns"
-    query = f"{fields} FROM sniff_csv({sql_text(str(text))}, all_varchar=true, max_line_size={LONGEST_LINE}"
-    try:
+    query = (
+        "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns"
+        f" FROM sniff_csv({sql_text(str(text))}, all_varchar=true, max_line_size={LONGEST_LINE}"
+    )
+    found = None
+    with suppress(duckdb.Error):
         found = connection.execute(f"{query})").fetchone()
-        if found is not None and len(found[5]) == 1 and any(mark in found[5][0]["name"] for mark in DELIMITERS):
-            found = connection.execute(f"{query}, ignore_errors=true)").fetchone()  # there may be ragged rows
-    except duckdb.Error as error:
-        raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
+    if found is None or is_doubtful(found):
+        try:
+            tolerant = connection.execute(f"{query}, ignore_errors=true)").fetchone()
+        except duckdb.Error as error:
+            raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
+        found = tolerant if found is None or (tolerant is not None and len(tolerant[5]) > 1) else found
     assert found is not None
     delimiter, quote, escape, skip, has_header, columns = found
     quote = '"' if quote == NONE_FOUND else quote
     escape = quote if escape == NONE_FOUND else escape
     return Dialect(delimiter, quote, escape, skip, has_header, [column["name"] for column in columns])
+
+
+def is_doubtful(found: tuple[Any, ...]) -> bool:
+    """Whether a dialect may only be one that fits all lines because a few of them are broken.
+
+    So it is with a single column that has another delimiter in its name, and with lines that are skipped, but not up to
+    a header.
+    """
+    columns, skip, has_header = found[5], found[3], found[4]
+    single = len(columns) == 1 and any(mark in columns[0]["name"] for mark in DELIMITERS)
+    return single or (skip > 0 and not has_header)
 
 
 def files_of(patterns: Sequence[str]) -> list[Path]:

@@ -175,9 +175,13 @@ class TextTable:
             return {}
         problems = {}
         for file in dict.fromkeys(row[0] for row in found):
-            own = [(line, message) for name, line, message in found if name == file]
-            others = ", ".join(str(line) for line, _ in own[1 : 1 + LINES_NAMED])
-            more = f"; so are lines {others}{', …' if len(own) > 1 + LINES_NAMED else ''}" if others else ""
+            own: dict[int, str] = {}
+            for name, line, message in found:
+                if name == file:
+                    own.setdefault(line, message)
+            (first, reason), *rest = own.items()
+            others = ", ".join(str(line) for line, _ in rest[:LINES_NAMED])
+            more = f"; so are lines {others}{', …' if len(rest) > LINES_NAMED else ''}" if others else ""
             shown = next((str(path) for path in self.files if path.name == Path(file).name), file)  # of a copy in UTF-8
-            problems[shown] = f"line {own[0][0]} is broken: {own[0][1].splitlines()[0][:200]}{more}"
+            problems[shown] = f"line {first} is broken: {reason.splitlines()[0][:200]}{more}"
         return problems

@@ -39,7 +39,7 @@ class Dealer:
         self.waiting: tuple[Tensor, ...] = tuple(field.empty(0) for field in layout.fields)
         self.dealt = 0  # rows that each block has
         self.chunks = 0
-        self.checksums = tuple([0] * layout.blocks for _ in layout.fields)
+        self.checksums = [0] * layout.blocks, [0] * layout.blocks
 
     def add(self, samples: Tensor, targets: Tensor) -> None:
         """Deal out the rows of a chunk: samples (rows, *shape) and targets.

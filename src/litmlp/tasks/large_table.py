@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
 
@@ -51,8 +52,7 @@ class LargeTable(TextTable):
 
     def make_folder(self) -> Path:
         """The folder for DuckDB's files."""
-        folder = self.place / "reading"
-        folder.mkdir()
+        folder = Path(mkdtemp(prefix="reading-", dir=self.place))
         finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.database = str(folder / "rows.duckdb")
         return folder

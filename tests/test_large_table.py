@@ -1,0 +1,265 @@
+"""Tables that are larger than the memory for samples: the same columns, exact runs, and lines for what breaks."""
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy
+import pytest
+import torch
+
+from litmlp import Failure, UsageError, load
+from litmlp.commands import by_hand
+from litmlp.model.loading import weights_sha256
+from litmlp.tasks import cache
+from litmlp.tasks.sample_memory import parse_size
+from litmlp.tasks.table import Table
+from tests.conftest import Fit, Start
+from tests.test_resume import break_off, differences, points_everywhere
+
+SMALL = ["--hidden=[8]", "--bins=4", "--embedding=3", "--members=2", "--max_epochs=2", "--batch_size=256"]
+ROWS = 12_000
+
+
+@pytest.fixture(scope="module")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of flights, sorted by their delay, with gaps, dates, a rare category and an id; some lines are twice."""
+    draw = numpy.random.RandomState(0)
+    path = tmp_path_factory.mktemp("flights") / "flights.csv"
+    lines = []
+    for number in range(ROWS):
+        distance, hour = draw.randint(100, 9_000), draw.randint(0, 24)
+        airline = ["Blue", "Red, the", "Green"][draw.randint(0, 3)] if number else "Only once"
+        delay = round(hour * 2.5 + (airline == "Blue") * 20 + distance / 500 + draw.rand(), 2)
+        day = f"2019-{draw.randint(1, 13):02}-{draw.randint(1, 29):02}"
+        lines.append([f"F{number:06}", airline, "NA" if draw.rand() < 0.1 else distance, hour, day, delay])
+    lines.sort(key=lambda line: float(line[-1]))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(
+            [["flight", "airline", "distance", "hour", "day", "delay"], *lines]
+        )
+    return path
+
+
+def table(path: Path | str, data_dir: Path, **others: Any) -> Table:
+    return Table(**{"data": str(path), "target": "delay", "memory": "1MB", "data_dir": str(data_dir), **others})
+
+
+def rows_of(task: Table, name: str) -> list[list[float]]:
+    """The rows of a split with their targets, in a canonical order, with -1 for what is missing."""
+    samples, targets = task.split(name)
+    rows = torch.cat([samples, targets.view(len(targets), -1).float()], 1).nan_to_num(nan=-1)
+    return sorted(rows.tolist())
+
+
+def test_it_finds_what_it_finds_in_memory_and_has_each_row_once(flights: Path, tmp_path: Path) -> None:
+    stored, in_memory = table(flights, tmp_path), table(flights, tmp_path, memory="1GB")
+    for task in (stored, in_memory):
+        task.prepare_data()
+    assert set(stored.stored) == {"train", "val", "test"}
+    assert not in_memory.stored
+    assert stored.table is not None
+    assert in_memory.table is not None
+    kinds = [(column.name, column.kind, column.form, column.categories) for column in in_memory.table.columns]
+    assert [(column.name, column.kind, column.form, column.categories) for column in stored.table.columns] == kinds
+    assert [kind[0] for kind in kinds] == ["airline", "distance", "hour", "day"]
+    found = sorted(row for name in ("train", "val", "test") for row in rows_of(stored, name))
+    assert found == sorted(row for name in ("train", "val", "test") for row in rows_of(in_memory, name))
+    sizes = [len(stored.split(name)[0]) / ROWS for name in ("train", "val", "test")]
+    assert sizes == pytest.approx([0.64, 0.16, 0.2], abs=0.01)
+    spans = [(column.low, column.high) for column in stored.table.columns if column.kind != "category"]
+    rows = stored.split("train")[0]
+    expected = [rows[:, place][~rows[:, place].isnan()].aminmax() for place in (1, 2, 3)]
+    assert spans == [(float(low), float(high)) for low, high in expected]
+    assert stored.description()[0] == (
+        f"stored           larger than --memory: read from {next((tmp_path / 'cache').iterdir())} as they are needed"
+    )
+
+
+def test_statistics_are_those_of_the_training_rows(flights: Path, tmp_path: Path, run_fit: Fit) -> None:
+    flags = [f"--data={flights}", "--target=delay", "--memory=1MB", f"--data_dir={tmp_path}", *SMALL]
+    run = run_fit(*flags, task="table")
+    task = table(flights, tmp_path)
+    network, (_, targets) = load(run.best), task.split("train")
+    assert float(network.target_mean) == pytest.approx(float(targets.double().mean()), rel=1e-5)
+    assert float(network.target_std) == pytest.approx(float(targets.double().std(unbiased=False)), rel=1e-5)
+    assert network.rows is not None
+    seen = network.rows.slots_of(task.split("train")[0]).amax(0)
+    assert network.rows.seen.tolist() == seen.tolist()
+
+
+def test_rows_that_are_the_same_stay_on_one_side(tmp_path: Path) -> None:
+    path = tmp_path / "twice.csv"
+    lines = [f"{number},{number % 7},{number % 5 + number % 7}" for number in range(9_000)] * 3
+    path.write_text("a,b,delay\n" + "\n".join(lines) + "\n")
+    task = table(path, tmp_path, columns={"delay": "number"})
+    task.prepare_data()
+    sides = [{int(row[0]) for row in task.split(name)[0]} for name in ("train", "val", "test")]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 9_000
+
+
+def test_groups_and_times(flights: Path, tmp_path: Path) -> None:
+    grouped = table(flights, tmp_path, group_by="day")
+    grouped.prepare_data()
+    assert grouped.table is not None
+    assert "day" not in [column.name for column in grouped.table.columns]
+    later = table(flights, tmp_path, time_by="day")
+    later.prepare_data()
+    place = [column.name for column in later.table.columns].index("day") if later.table else 0
+    spans = [later.split(name)[0][:, place].aminmax() for name in ("train", "val", "test")]
+    assert spans[0].max < spans[1].min <= spans[1].max < spans[2].min
+    assert [len(later.split(name)[0]) / ROWS for name in ("val", "test")] == pytest.approx([0.16, 0.2], abs=0.01)
+
+
+def test_parquet_is_read_where_it_lies_and_gives_what_its_text_gives(flights: Path, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    source = f"read_csv('{flights}', nullstr='NA')"
+    for part in range(2):
+        query = f"SELECT * FROM {source} WHERE hour % 2 = {part}"
+        duckdb.execute(f"COPY ({query}) TO '{parts / f'{part}.parquet'}' (FORMAT parquet)")
+    tasks = [table(parts / "*.parquet", tmp_path, memory=memory) for memory in ("1MB", "1GB")]
+    for task in tasks:
+        task.prepare_data()
+    assert [bool(task.stored) for task in tasks] == [True, False]
+    found = [sorted(row for name in ("train", "val", "test") for row in rows_of(task, name)) for task in tasks]
+    assert found[0] == found[1]
+    classes = [table(parts / "*.parquet", tmp_path, target="airline", memory=memory) for memory in ("1MB", "1GB")]
+    for task in classes:
+        task.prepare_data()
+    assert classes[0].classes == classes[1].classes == ("Blue", "Green", "Only once", "Red, the")
+
+
+def test_splits_with_files_of_their_own(flights: Path, tmp_path: Path) -> None:
+    lines = flights.read_text(encoding="utf-8").splitlines()
+    for name, chosen in {"train": lines[2::2], "test": lines[1::2]}.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join([lines[0], *chosen]) + "\n", encoding="utf-8")
+    task = table(tmp_path / "train.csv", tmp_path, test_data=[str(tmp_path / "test.csv")])
+    task.prepare_data()
+    assert [len(task.split(name)[0]) / 6_000 for name in ("train", "val")] == pytest.approx([0.8, 0.2], abs=0.02)
+    whole = table(flights, tmp_path, memory="1GB", test_data=[str(tmp_path / "test.csv")])
+    whole.prepare_data()
+    assert [row[1:] for row in rows_of(task, "test")] == [row[1:] for row in rows_of(whole, "test")]
+    (tmp_path / "test.csv").write_text("\n".join([lines[0], *lines[1:4_000], "F1,Blue,far,1,2019-01-01,5"]) + "\n")
+    broken = table(tmp_path / "train.csv", tmp_path, test_data=[str(tmp_path / "test.csv")])
+    line = f"^{re.escape(str(tmp_path / 'test.csv'))}: distance is a number, but 'far' is none$"
+    with pytest.raises(Failure, match=line):
+        broken.prepare_data()
+
+
+def test_a_run_that_was_broken_off_ends_as_one_that_was_not(flights: Path, tmp_path: Path, run_fit: Fit) -> None:
+    flags = [f"--data={flights}", "--target=delay", "--memory=1MB", f"--data_dir={tmp_path}", *SMALL]
+    reference = run_fit(*flags, task="table").folder
+    reference = reference.rename(reference.with_name("reference"))
+    for step in (0, 7, 29, 30, 44):
+        break_off(run_fit, flags, "table", step=step)
+    run = run_fit(*flags, "--callbacks=null", task="table", points=points_everywhere())
+    assert differences(run.folder, reference) == []
+
+
+def test_the_plain_loop_ends_with_the_same_weights(
+    flights: Path, tmp_path: Path, run_fit: Fit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [f"--data={flights}", "--target=delay", "--memory=1MB", f"--data_dir={tmp_path}", *SMALL]
+    run = run_fit(*flags, task="table")
+    by_hand.main(["--task=table", "--accelerator=cpu", *flags])
+    weights = torch.load(run.last, weights_only=True)["state_dict"]
+    assert f"sha256 {weights_sha256(weights)[:16]}" in capsys.readouterr().out
+
+
+def name_of(task: Table) -> str:
+    """The name of the folder that a task's rows are read from."""
+    return task.stored["train"].paths[0].parent.name
+
+
+def test_the_cache_is_found_by_content_and_settings(
+    flights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table(flights, tmp_path).prepare_data()
+    assert "larger than --memory, so it is converted to files in" in capsys.readouterr().err
+    elsewhere = Path(shutil.copy2(flights, tmp_path / "elsewhere.csv"))
+    table(elsewhere, tmp_path).prepare_data()
+    assert capsys.readouterr().err == ""
+    for others in ({"seed": 1}, {"columns": {"hour": "category"}}, {"memory": "1.1MB"}):
+        table(flights, tmp_path, **others).prepare_data()
+        assert "is converted to files in" in capsys.readouterr().err
+    with elsewhere.open("a", encoding="utf-8") as file:
+        file.write("F9,Blue,100,1,2019-01-01,5\n")
+    table(elsewhere, tmp_path).prepare_data()
+    assert "is converted to files in" in capsys.readouterr().err
+    entries = list(cache.entries(tmp_path))
+    assert [entry.about for entry in entries].count(f"{flights}, to predict delay") == 4
+    task = table(flights, tmp_path)
+    task.prepare_data()
+    encoded = sum(tensor.nbytes for split in task.stored.values() for tensor in split.tensors)
+    (own,) = {entry.size for entry in entries if entry.name == name_of(task)}
+    assert encoded < own < 1.1 * encoded
+
+
+def test_a_damaged_header_is_no_header(flights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table(flights, tmp_path).prepare_data()
+    (folder,) = (tmp_path / "cache").iterdir()
+    before = {path.name: path.read_bytes() for path in folder.glob("train.*")}
+    header = bytearray((folder / "header.json").read_bytes())
+    header[200] ^= 1
+    (folder / "header.json").write_bytes(header)
+    (folder / "train.samples").write_bytes(b"x")
+    capsys.readouterr()
+    table(flights, tmp_path).prepare_data()
+    assert "is converted to files in" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.glob("train.*")} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            lambda path: path.write_text("flight,delay\n" + "F1,1.5\nF1,2\n" * 40_000),
+            "no column is left to predict delay",
+        ),
+        (lambda path: path.write_text(path.read_text() + "F9,Blue,1,1\n"), "line 12002 is broken: "),
+    ],
+)
+def test_a_table_that_cant_be_learned_from_leaves_nothing(
+    change: Callable[[Path], object], line: str, flights: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(flights, tmp_path / "t.csv"))
+    change(path)
+    with pytest.raises(Failure, match=f"^{re.escape(str(path))}: {line}"):
+        table(path, tmp_path).prepare_data()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_conversion_that_was_killed_begins_from_nothing(flights: Path, tmp_path: Path, start: Start) -> None:
+    undisturbed = table(flights, tmp_path / "a")
+    undisturbed.prepare_data()
+    name = next((tmp_path / "a" / "cache").iterdir()).name
+    folder = tmp_path / "b" / "cache" / name
+    folder.mkdir(parents=True)
+    (folder / "train.samples").write_bytes(b"a part")
+    (folder / "reading").mkdir()
+    (folder / "reading" / "rows.duckdb").write_bytes(b"a part")
+    (folder / ".lock").write_text(json.dumps({"host": "gone"}))
+    task = table(flights, tmp_path / "b")
+    task.prepare_data()
+    for one, other in zip(task.stored.values(), undisturbed.stored.values(), strict=True):
+        assert [path.read_bytes() for path in one.paths] == [path.read_bytes() for path in other.paths]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["header.json", *(f"{name}.{what}" for name in ("train", "val", "test") for what in ("samples", "targets"))]
+    )
+
+
+@pytest.mark.parametrize("text", ["2", "0.5MB", "2 apples", "-1GB", "nan", "9e9TB", ""])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match=f"^--memory {re.escape(text)}: must be a size from 1MB on, as 2GB$"):
+        parse_size(text)
+
+
+def test_sizes() -> None:
+    texts = {"2GB": 2 * 10**9, "1.5GiB": 3 * 2**29, "500 mb": 5 * 10**8, "3000000": 3 * 10**6, "1T": 10**12}
+    assert {text: parse_size(text) for text in texts} == texts
