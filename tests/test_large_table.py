@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import numpy
 import pytest
 import torch
 
-from litmlp import Failure, UsageError, load
+from litmlp import Failure, UsageError, cache, load
 from litmlp.commands import by_hand
+from litmlp.commands import cache as cache_command
+from litmlp.lock import RunLock
 from litmlp.model.loading import weights_sha256
-from litmlp.tasks import cache
 from litmlp.tasks.sample_memory import parse_size
 from litmlp.tasks.table import Table
 from tests.conftest import Fit, Start
@@ -263,3 +265,32 @@ def test_what_is_no_size(text: str) -> None:
 def test_sizes() -> None:
     texts = {"2GB": 2 * 10**9, "1.5GiB": 3 * 2**29, "500 mb": 5 * 10**8, "3000000": 3 * 10**6, "1T": 10**12}
     assert {text: parse_size(text) for text in texts} == texts
+
+
+def test_the_command_lists_and_deletes(flights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data_dir = tmp_path / "data"
+    cache_command.main([f"--data_dir={data_dir}"])
+    assert capsys.readouterr().out == f"there are no converted data in {data_dir}/cache\n"
+    tasks = [table(flights, data_dir, seed=seed) for seed in (0, 1)]
+    for task in tasks:
+        task.prepare_data()
+    (data_dir / "cache" / "half").mkdir()
+    (data_dir / "cache" / "half" / "train.samples").write_bytes(b"x" * 100_000)
+    today = time.strftime("%Y-%m-%d")
+    capsys.readouterr()
+    cache_command.main([f"--data_dir={data_dir}"])
+    lines = capsys.readouterr().out.splitlines()
+    sizes = [sum(path.stat().st_size for path in (data_dir / "cache" / name_of(task)).iterdir()) for task in tasks]
+    assert sorted(lines) == sorted([
+        *(f"{name_of(task)}  {size / 1e6:>12,.1f} MB  used {today}  {flights}, to predict delay"
+          for task, size in zip(tasks, sizes, strict=True)),
+        f"half  {0.1:>12,.1f} MB  used {today}  unfinished: the next start begins again",
+    ])  # fmt: skip
+    with pytest.raises(UsageError, match=r"^--delete ../x: there are no such data in .*cache; there are "):
+        cache_command.main([f"--data_dir={data_dir}", "--delete", "half", "../x"])
+    cache_command.main([f"--data_dir={data_dir}", "--delete", "half", name_of(tasks[0])])
+    assert capsys.readouterr().out == f"deleted half, 0.1 MB\ndeleted {name_of(tasks[0])}, {sizes[0] / 1e6:,.1f} MB\n"
+    with RunLock(data_dir / "cache" / name_of(tasks[1])), pytest.raises(Failure, match="is in use by process"):
+        cache_command.main([f"--data_dir={data_dir}", "--delete", "all"])
+    cache_command.main([f"--data_dir={data_dir}", "--delete", "all"])
+    assert list((data_dir / "cache").iterdir()) == []

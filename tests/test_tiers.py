@@ -29,7 +29,7 @@ TIERS = {
 }
 HEAVY = {"lightning", "pytorch_lightning", "torchvision", "torchmetrics", "tensorboard", "jsonargparse"}
 LIGHT_TIERS = {"base", "model", "inference", "server"}
-LIGHT_COMMANDS = {"predict", "export", "serve", "checkpoint_flags", "console", "extras"}
+LIGHT_COMMANDS = {"predict", "export", "serve", "checkpoint_flags", "console", "extras", "cache"}
 
 
 def imports(source: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ COMMANDS = {
     "export": "put a trained model into one file",
     "compare": "fit a task several times with one flag varied",
     "search": "find the settings of a task that validate best",
+    "cache": "list or delete data that were converted",
     "by_hand": "what fit does, as a plain loop",
 }
 

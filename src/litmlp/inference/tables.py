@@ -146,8 +146,7 @@ class TextTable:
         try:
             return self.connection.execute(query).fetchall()
         except self.error as error:
-            names = ", ".join(map(str, self.files))
-            raise Failure(f"{names} can't be read as a table: {first_line(error)}") from None
+            raise Failure(f"{self.source} can't be read as a table: {first_line(error)}") from None
 
     def column(self, value: str) -> Any:
         """An array (rows,) of what the SQL ``value`` gives for each row of a loaded table."""
@@ -160,8 +159,7 @@ class TextTable:
             while chunk := result.fetchmany(rows):
                 yield chunk
         except self.error as error:
-            names = ", ".join(map(str, self.files))
-            raise Failure(f"{names} can't be read as a table: {first_line(error)}") from None
+            raise Failure(f"{self.source} can't be read as a table: {first_line(error)}") from None
 
     def ragged(self) -> dict[str, str]:
         """What is wrong in each file that has rows with too many or too few fields, or that are broken otherwise."""

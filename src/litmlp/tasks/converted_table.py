@@ -10,25 +10,25 @@ import numpy
 import torch
 from torch import Tensor
 
+from litmlp.cache import cache_folder, found_or_made, name_for
 from litmlp.errors import Failure
 from litmlp.inference.encode import column_sql
 from litmlp.inference.sources import files_of, sql_name
 from litmlp.model.columns import Column, TableForm
 from litmlp.model.spec import Settings, Spec
 from litmlp.model.statistics import MOST_FOR_QUANTILES, Statistics, statistics_of
+from litmlp.notes import note
 from litmlp.tasks.analysis import Analysis, Question, analyse, require_columns
-from litmlp.tasks.cache import cache_folder, found_or_made, name_for
 from litmlp.tasks.dealing import Dealer
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
 from litmlp.tasks.large_columns import Sides, columns_of, side_counts, sides_of
 from litmlp.tasks.large_table import LargeTable
-from litmlp.tasks.notes import note
 from litmlp.tasks.progress import Progress
 from litmlp.tasks.splits import require_rows
 from litmlp.tasks.stored import Field, Layout, StoredSplit, layout_of, rows_in_a_share
 from litmlp.tasks.target import Target
 
-CHUNK_ROWS = 2**20  # of the source that are encoded together, where memory allows
+CHUNK_ROWS = 2**19  # of the source that are encoded together, where memory allows
 PURPOSES = {"train": "train on", "val": "validate on", "test": "test on"}
 
 
@@ -94,7 +94,9 @@ def converted_table(
         before = name_for(every, {})
         header = Conversion(question, paths, seed, memory, folder, beat).header()
         if name_for(every, {}) != before:
-            raise Failure(f"{', '.join(map(str, every))}: changed while they were read: start again")
+            raise Failure(
+                f"{', '.join(pattern for own in paths.values() for pattern in own)} changed while they were read: start again"
+            )
         return header
 
     return opened(folder, found_or_made(folder, make))

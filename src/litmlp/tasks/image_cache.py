@@ -15,9 +15,9 @@ import PIL
 import torch
 
 from litmlp.files import write_durably
+from litmlp.notes import note
 from litmlp.tasks.image_conversion import Colour, Converted
 from litmlp.tasks.image_files import Listing
-from litmlp.tasks.notes import note
 
 FORMAT = 1  # raised with every change of what is in the file, or of how images are converted
 DIGEST = 64  # characters of a SHA-256

@@ -15,8 +15,8 @@ from torch import Tensor
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.images import open_image, read_image_file, to_photo, to_values, unpacked
 from litmlp.model.spec import ImageForm
+from litmlp.notes import is_first_process, note
 from litmlp.tasks.image_files import ImageFile, Listing
-from litmlp.tasks.notes import is_first_process, note
 
 Colour = Literal["auto", "grey", "rgb"]
 FORM = ImageForm(white=255)  # scaled and cropped photos, as bytes

@@ -9,13 +9,13 @@ from torch import Tensor
 from litmlp.cgroups import machine_memory
 from litmlp.errors import Failure, UsageError, one_line
 from litmlp.model.spec import ImageForm, Spec
+from litmlp.notes import note
 from litmlp.ranges import check_ranges
 from litmlp.tasks.image_cache import Cache
 from litmlp.tasks.image_conversion import CHANNELS, FORM, Colour, check_memory, convert
 from litmlp.tasks.image_files import list_images
 from litmlp.tasks.image_findings import check_images, description_of, notes_about
 from litmlp.tasks.image_split import split_by_folders
-from litmlp.tasks.notes import note
 from litmlp.tasks.task import Task
 
 MISSING = "--data is missing: name a folder with a sub-folder of images for each class, as --data photos"

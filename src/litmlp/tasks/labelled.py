@@ -36,7 +36,7 @@ def labelled_rows(table: TextTable, form: TableForm, target: Target) -> Labelled
     Raises:
         Failure: if a value can't be one of its column.
     """
-    names = ", ".join(map(str, table.files))
+    names = table.source
     dropped = target.drop_missing(table)
     rows, targets = encode(table, form.columns), target.encode(table)
     for place, column in enumerate(form.columns):

@@ -15,7 +15,7 @@ from litmlp.inference.tables import TextTable
 WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
 FEW_ENOUGH = 100_000  # different values to be counted exactly
 FLOATS = {"FLOAT", "DOUBLE"}
-LEAST_MEMORY, MOST_MEMORY = 256_000_000, 4_000_000_000  # bytes for DuckDB
+LEAST_MEMORY, MOST_MEMORY = 400_000_000, 4_000_000_000  # bytes for DuckDB
 BYTES_A_CELL = 40  # that a table in memory takes while it is read, split and encoded: its text and three copies
 BYTES_OF_TEXT = 6  # of a cell in a CSV file, with its delimiter, as a guess
 PACKED_TIMES = 5  # that a packed CSV file is smaller
@@ -32,7 +32,7 @@ class LargeTable(TextTable):
         missing: texts that stand for a missing value.
         header: a name that is known to be in the header.
         folder: for DuckDB's files, which are deleted with this object.
-        memory: bytes for samples, of which DuckDB gets a quarter.
+        memory: bytes for samples, of which DuckDB may take half.
 
     Raises:
         UsageError: if there is no such file.
@@ -40,8 +40,8 @@ class LargeTable(TextTable):
     """
 
     def __init__(self, paths: Sequence[str], missing: Sequence[str], header: str, folder: Path, memory: int) -> None:
-        self.place = folder
-        self.memory = min(MOST_MEMORY, max(LEAST_MEMORY, memory // 4))
+        self.place, self.patterns = folder, paths
+        self.memory = min(MOST_MEMORY, max(LEAST_MEMORY, memory // 2))
         self.counts: list[int] = []  # rows of each file, or of the copy of all
         self.layers: list[tuple[str, str]] = []  # of SQL, around that of the rows
         super().__init__(paths, missing, header)
@@ -49,6 +49,11 @@ class LargeTable(TextTable):
         as_text = not self.in_place or any(is_number(text) for text in missing)
         self.numbers = {name for name, kind in self.types.items() if not as_text and kind in WHOLE | FLOATS}
         self.values = {name: self._value(name) if self.in_place else sql_name(name) for name in self.names}
+
+    @property
+    def source(self) -> str:
+        """The names of the files, or their patterns."""
+        return ", ".join(self.patterns)
 
     def make_folder(self) -> Path:
         """The folder for DuckDB's files."""

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from litmlp.tasks.notes import is_first_process
+from litmlp.notes import is_first_process
 
 SILENT = 2.0  # seconds before anything is shown
 REFRESH = 0.2  # seconds between two states on a terminal

@@ -33,7 +33,7 @@ class Target(NamedTuple):
         if not missing:
             return []
         table.keep(f"{column} IS NOT NULL")
-        names = ", ".join(map(str, table.files))
+        names = table.source
         return [f"{names}: {missing:,} rows without a {self.kind.name} are left out"]
 
     def encode(self, table: TextTable) -> Tensor:
@@ -42,7 +42,7 @@ class Target(NamedTuple):
         Raises:
             Failure: if a value isn't one of the classes, or no number.
         """
-        name, names = self.kind.name, ", ".join(map(str, table.files))
+        name, names = self.kind.name, table.source
         if self.classes is None:
             values = encode(table, [Column(name, "number", self.kind.form)])  # (rows, 1)
             if values.isinf().any():
@@ -82,7 +82,7 @@ def target_of(table: TextTable, name: str, asked: str | None) -> Target:
     if asked not in (None, "number", "category"):
         raise UsageError(f"--columns {{{name}: {asked}}}: the target can be a number or a category")
     kind = kind_of(table, name, asked, target=True)
-    files = ", ".join(map(str, table.files))
+    files = table.source
     if kind.distinct == 0:
         raise Failure(f"{files}: no row has a {name}")
     if kind.distinct == 1:

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from litmlp.errors import Failure
 from litmlp.files import write_durably
 from litmlp.lock import InUseError, RunLock
+from litmlp.notes import note
 from litmlp.signals import INTERRUPTION
-from litmlp.tasks.notes import note
 
 FORMAT = 1  # raised with every change of what is in the files, or of how they are made
 HEADER = "header.json"
