@@ -21,12 +21,13 @@ from litmlp.commands import by_hand, export, fit, predict, test
 from litmlp.inference.images import sample_from_image
 from litmlp.runs import Run
 from litmlp.tasks import image_conversion
-from litmlp.tasks.image_conversion import check_memory
+from litmlp.tasks.image_conversion import Colour
 from litmlp.tasks.image_folder import ImageFolder
 from litmlp.tasks.image_split import stratified
-from tests.conftest import script
+from tests.conftest import Fit, points_everywhere, script
 from tests.crash import CrashError
 from tests.faults.compare import differences
+from tests.test_resume import break_off
 
 RED, GREEN, BLUE = (230, 20, 30), (20, 200, 60), (10, 40, 220)
 
@@ -441,10 +442,46 @@ def test_a_file_s_name_may_be_any(capsys: pytest.CaptureFixture[str]) -> None:
         assert (err.count("\n"), "a/a b.png (no image" in err, "a/caf\\udce9.png (no image" in err) == (1, True, True)
 
 
-def test_images_that_don_t_fit_into_memory_are_refused_before_they_are_read() -> None:
-    check_memory(1_000, 10, "rgb", 600_000)
-    check_memory(1_000, 10, "auto", None)
-    with pytest.raises(UsageError) as error:
-        check_memory(1_000_000, 512, "auto", 64_000_000_000)
-    line = "--image_size 512: 1,000,000 images take 2,097.2 GB while they are converted, and there are 64.0 GB"
-    assert str(error.value) == line
+@pytest.mark.parametrize("colour", ["auto", "rgb"])
+def test_images_that_are_larger_than_memory_are_the_same_from_files(
+    colour: Colour, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill("photos", a=30, b=40)
+    save("photos/a/copy.png", noise(0, colour=RED))
+    Path("photos/b/broken.png").write_bytes(b"no image")
+    settings: dict[str, Any] = {"image_size": 64, "colour": colour}
+    stored, in_memory = prepared(memory="1MB", **settings), prepared(memory="1GB", **settings)
+    assert set(stored.stored) == {"train", "val", "test"}
+    assert not in_memory.stored
+    assert stored.spec == in_memory.spec
+    assert stored.description()[1:] == in_memory.description()
+    (folder,) = Path("data/cache").iterdir()
+    assert stored.description()[0] == f"stored           larger than --memory: read from {folder} as they are needed"
+    assert sorted(path.name.partition(".")[0] for path in folder.iterdir()) == sorted(
+        ["header", *("train", "val", "test", "places") * 2]
+    )
+    skipped = capsys.readouterr().err.splitlines()
+    assert skipped[0] == f"note: photos: larger than --memory, so it is converted to files in {folder} once"
+    assert skipped[1] == skipped[2]
+    assert skipped[1].startswith("note: skipped 1 of 72 files: b/broken.png")
+    for name in ("train", "val", "test"):
+        (samples, targets), (expected, labels) = stored.split(name), in_memory.split(name)
+        order, reference = (numpy.lexsort(part.flatten(1).numpy().T[::-1]) for part in (samples, expected))
+        assert torch.equal(samples[order], expected[reference])
+        assert torch.equal(targets[order], labels[reference])
+    names = {in_memory.name_of(index): sample for index, sample in enumerate(in_memory.split("test")[0])}
+    for index, sample in enumerate(stored.split("test")[0]):
+        assert torch.equal(sample, names[stored.name_of(index)])
+    again = prepared(memory="1MB", **settings)
+    assert capsys.readouterr().err.splitlines() == [skipped[1]]
+    assert all(torch.equal(*pair) for pair in zip(again.split("train"), stored.split("train"), strict=True))
+
+
+def test_a_run_on_images_in_files_ends_as_one_that_was_not_broken_off(run_fit: Fit) -> None:
+    fill("photos", a=30, b=40)
+    flags = ["--data=photos", "--image_size=64", "--memory=1MB", "--max_epochs=2", "--batch_size=8", "--hidden=[8]"]
+    reference = run_fit(*flags, task="image_folder").folder
+    reference = reference.rename(reference.with_name("reference"))
+    break_off(run_fit, flags, "image_folder", step=3)
+    run = run_fit(*flags, "--callbacks=null", task="image_folder", points=points_everywhere())
+    assert differences(run.folder, reference) == []

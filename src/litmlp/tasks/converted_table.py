@@ -16,7 +16,7 @@ from litmlp.inference.encode import column_sql
 from litmlp.inference.sources import files_of, sql_name
 from litmlp.model.columns import Column, TableForm
 from litmlp.model.spec import Settings, Spec
-from litmlp.model.statistics import MOST_FOR_QUANTILES, Statistics, statistics_of
+from litmlp.model.statistics import Statistics, statistics_of
 from litmlp.notes import note
 from litmlp.tasks.analysis import Analysis, Question, analyse, require_columns
 from litmlp.tasks.dealing import Dealer
@@ -25,7 +25,7 @@ from litmlp.tasks.large_columns import Sides, columns_of, side_counts, sides_of
 from litmlp.tasks.large_table import LargeTable
 from litmlp.tasks.progress import Progress
 from litmlp.tasks.splits import require_rows
-from litmlp.tasks.stored import Field, Layout, StoredSplit, layout_of, rows_in_a_share
+from litmlp.tasks.stored import Field, StoredSplit, layout_of, plain_of, rows_in_a_share, splits_from
 from litmlp.tasks.target import Target
 
 CHUNK_ROWS = 2**19  # of the source that are encoded together, where memory allows
@@ -44,7 +44,6 @@ class ConvertedTable(NamedTuple):
         target_mean: of a regression's training targets, (1,).
         target_std: likewise.
         findings: for people.
-        head: rows of a split that quantiles and findings come from, at most.
     """
 
     folder: Path
@@ -55,16 +54,14 @@ class ConvertedTable(NamedTuple):
     target_mean: Tensor | None
     target_std: Tensor | None
     findings: Findings
-    head: int
 
     def statistics(self, settings: Settings) -> Statistics:
         """What a network of these settings standardises and encodes by.
 
-        Targets and categories are counted exactly. Quantiles and means of numbers are those of a random million of
-        rows, or of as many as an eighth of the memory holds: with n of them the std of a quantile's rank is at most
-        0.5 / sqrt(n), 0.05 % of the rows for a million.
+        Targets and categories are counted exactly. Quantiles and means of numbers are those of a random window of rows:
+        the std of the rank of a quantile among n of them is at most 0.5 / sqrt(n), 0.1 % of the rows for 2^18.
         """
-        found = statistics_of(settings, *self.splits["train"].head(self.head))
+        found = statistics_of(settings, *self.splits["train"].head())
         return found._replace(target_mean=self.target_mean, target_std=self.target_std, seen=self.seen)
 
 
@@ -94,9 +91,8 @@ def converted_table(
         before = name_for(every, {})
         header = Conversion(question, paths, seed, memory, folder, beat).header()
         if name_for(every, {}) != before:
-            raise Failure(
-                f"{', '.join(pattern for own in paths.values() for pattern in own)} changed while they were read: start again"
-            )
+            names = ", ".join(pattern for own in paths.values() for pattern in own)
+            raise Failure(f"{names} changed while they were read: start again")
         return header
 
     return opened(folder, found_or_made(folder, make))
@@ -108,23 +104,18 @@ def opened(folder: Path, header: dict[str, Any]) -> ConvertedTable:
     Raises:
         Failure: if a file of it is missing or damaged.
     """
-    splits = {}
-    for name, (rows, blocks, fields, checksums) in header["splits"].items():
-        samples, targets = (Field(tuple(shape), dtype) for shape, dtype in fields)
-        splits[name] = StoredSplit(folder, name, Layout(rows, blocks, (samples, targets)), checksums)
     mean, std = (None if header[name] is None else torch.tensor(header[name]) for name in ("target_mean", "target_std"))
     findings = Findings(*header["findings"])
     stored = f"stored           larger than --memory: read from {folder} as they are needed"
     return ConvertedTable(
         folder,
-        splits,
+        splits_from(folder, header["splits"]),
         TableForm.from_plain(header["table"]),
         None if header["classes"] is None else tuple(header["classes"]),
         torch.tensor(header["seen"]),
         mean,
         std,
         findings._replace(notes=[stored, *findings.notes]),
-        header["head"],
     )
 
 
@@ -194,10 +185,8 @@ class Conversion:
         """The header, with findings from the head of each split."""
         classes = analysis.target.classes
         spec = Spec("table", (len(form.columns),), len(classes or "1"), classes, "row", None, form)
-        rows, targets = self._fields(form, analysis.target)
-        head = min(MOST_FOR_QUANTILES, rows_in_a_share((rows, targets), self.memory))
         splits = {name: StoredSplit(self.folder, name, *split) for name, split in self.splits.items()}
-        heads = {name: split.head(head) for name, split in splits.items()}
+        heads = {name: split.head() for name, split in splits.items()}
         form = with_medians(form, heads["train"][0])
         spec = replace(spec, table=form)
         findings = findings.with_lines(hints(form.columns, *heads["train"], classes), mark_to_beat(spec, heads))
@@ -211,8 +200,7 @@ class Conversion:
             "target_mean": None if classes else [total / count],
             "target_std": None if classes else [std if std > 1e-6 * abs(total / count) else 1.0],
             "findings": list(findings),
-            "head": head,
-            "splits": {name: [*layout, checksums] for name, (layout, checksums) in self.splits.items()},
+            "splits": {name: plain_of(*split) for name, split in self.splits.items()},
         }
 
     def _fields(self, form: TableForm, target: Target) -> tuple[Field, Field]:

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from litmlp.errors import Failure, UsageError
+from litmlp.errors import Failure
 from litmlp.inference.images import open_image, read_image_file, to_photo, to_values, unpacked
 from litmlp.model.spec import ImageForm
 from litmlp.notes import is_first_process, note
 from litmlp.tasks.image_files import ImageFile, Listing
+from litmlp.tasks.stored import mapped
 
 Colour = Literal["auto", "grey", "rgb"]
 FORM = ImageForm(white=255)  # scaled and cropped photos, as bytes
@@ -62,24 +63,15 @@ class Converted(NamedTuple):
     refused: dict[int, str]
 
 
-def check_memory(files: int, size: int, colour: Colour, available: int | None) -> None:
-    """Check that all images fit into memory while they are converted.
+def bytes_in_memory(files: int, size: int, colour: Colour) -> int:
+    """The memory that all images take while they are converted.
 
     Args:
         files: how many there are.
         size: rows and columns of a sample.
         colour: the flag's value.
-        available: bytes of memory; None where that isn't known.
-
-    Raises:
-        UsageError: if they don't.
     """
-    needed = files * sum(CHANNELS[colour]) * size**2 * COPIES
-    if available is not None and needed > available:
-        raise UsageError(
-            f"--image_size {size}: {files:,} images take {needed / 1e9:,.1f} GB while they are converted, and there are"
-            f" {available / 1e9:,.1f} GB"
-        )
+    return files * sum(CHANNELS[colour]) * size**2 * COPIES
 
 
 def read_photo(file: ImageFile, root: Path, size: int, channels: tuple[int, ...]) -> Photo | Failure:
@@ -98,30 +90,78 @@ def read_photo(file: ImageFile, root: Path, size: int, channels: tuple[int, ...]
     return Photo(torch.cat(samples), width, height, hashlib.sha256(content).hexdigest())
 
 
-def convert(listing: Listing, size: int, colour: Colour) -> Converted:
+class Levels:
+    """Collects the samples of photos: in memory, or in a file that is mapped then.
+
+    Args:
+        shape: of a photo's levels, (channels, size, size).
+        file: to write to; None for memory.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], file: Path | None) -> None:
+        self.shape = shape
+        self.path = file
+        self.file = None if file is None else file.open("xb")
+        self.levels: list[Tensor] = []
+        self.count = 0
+
+    def add(self, levels: Tensor) -> None:
+        """Take one photo's levels.
+
+        Raises:
+            OSError: if the disk is full, say.
+        """
+        self.count += 1
+        if self.file is None:
+            self.levels.append(levels)
+        else:
+            self.file.write(levels.numpy().tobytes())
+
+    def close(self) -> Tensor:
+        """All samples (n, channels, size, size)."""
+        if self.file is not None and self.path is not None:
+            self.file.close()
+            if self.count:
+                return mapped(self.path, (self.count, *self.shape), "uint8")
+        return torch.stack(self.levels) if self.levels else torch.empty(0, *self.shape, dtype=torch.uint8)
+
+
+def convert(
+    listing: Listing, size: int, colour: Colour, file: Path | None = None, beat: Callable[[], object] = int
+) -> Converted:
     """Convert all files in threads, as many as torch computes with.
 
     With ``auto`` the samples are in colour if any pixel of them has one, and otherwise in grey.
+
+    Args:
+        listing: the files.
+        size: rows and columns of a sample.
+        colour: the flag's value.
+        file: for samples that don't fit into memory, which are mapped from there.
+        beat: is called after every photo.
     """
     channels, files = CHANNELS[colour], listing.files
     read = partial(read_photo, root=listing.root, size=size, channels=channels)
+    levels = Levels((sum(channels), size, size), file)
+    numbers: dict[str, int] = {}
+    refused, places, groups, pixels = {}, [], [], []
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         parts = (files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE))
-        results = list(with_progress((result for part in parts for result in threads.map(read, part)), len(files)))
-    refused = {index: str(result) for index, result in enumerate(results) if isinstance(result, Failure)}
-    photos = [result for result in results if isinstance(result, Photo)]
-    none = torch.empty(0, sum(channels), size, size, dtype=torch.uint8)
-    samples = torch.stack([photo.levels for photo in photos]) if photos else none  # (n, channels, size, size)
+        results = (result for part in parts for result in threads.map(read, part))
+        for index, result in enumerate(with_progress(results, len(files))):
+            beat()
+            if isinstance(result, Failure):
+                refused[index] = str(result)
+                continue
+            levels.add(result.levels)
+            places.append(index)
+            groups.append(numbers.setdefault(result.digest, len(numbers)))
+            pixels.append((result.width, result.height))
+    samples = levels.close()  # (n, channels, size, size)
     if colour == "auto":
-        samples = (samples[:, :3] if is_coloured(samples) else samples[:, 3:]).contiguous()
-    numbers = {digest: number for number, digest in enumerate(dict.fromkeys(photo.digest for photo in photos))}
-    return Converted(
-        samples,
-        torch.tensor([index for index in range(len(files)) if index not in refused]),
-        torch.tensor([numbers[photo.digest] for photo in photos]),
-        torch.tensor([(photo.width, photo.height) for photo in photos]),
-        refused,
-    )
+        samples = samples[:, :3] if is_coloured(samples) else samples[:, 3:]
+        samples = samples.contiguous() if file is None else samples
+    return Converted(samples, torch.tensor(places), torch.tensor(groups), torch.tensor(pixels), refused)
 
 
 def is_coloured(samples: Tensor) -> bool:

@@ -1,25 +1,26 @@
 """Anybody's own images: a folder with a sub-folder for each class."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from litmlp.cgroups import machine_memory
 from litmlp.errors import Failure, UsageError, one_line
 from litmlp.model.spec import ImageForm, Spec
 from litmlp.notes import note
 from litmlp.ranges import check_ranges
+from litmlp.tasks.converted_images import TOO_FEW, converted_images
 from litmlp.tasks.image_cache import Cache
-from litmlp.tasks.image_conversion import CHANNELS, FORM, Colour, check_memory, convert
-from litmlp.tasks.image_files import list_images
+from litmlp.tasks.image_conversion import CHANNELS, FORM, Colour, bytes_in_memory, convert
+from litmlp.tasks.image_files import Listing, list_images
 from litmlp.tasks.image_findings import check_images, description_of, notes_about
 from litmlp.tasks.image_split import split_by_folders
+from litmlp.tasks.sample_memory import default_memory, memory_for_samples
 from litmlp.tasks.task import Task
 
 MISSING = "--data is missing: name a folder with a sub-folder of images for each class, as --data photos"
-TOO_FEW = "a class needs at least 3 different images to be split; or make train, val and test folders"
 
 
 class ImageFolder(Task):
@@ -32,6 +33,9 @@ class ImageFolder(Task):
         data: the folder of images.
         image_size: rows and columns that images are brought to, from 1 to 512.
         colour: grey or rgb; with auto, grey if no image has a coloured pixel.
+        memory: what the images may take, as 2GB; by default half of what the machine, or a container's limit, gives.
+            More of them are converted once to files in ``data_dir``, and read from there while it trains. A run keeps
+            the value that it was begun with, since the order of the images depends on it.
         batch_size: samples in a training step, on each process.
         seed: of everything random: the split, initial weights, order of the samples, dropout.
         data_dir: folder that the converted images are kept in.
@@ -56,6 +60,7 @@ class ImageFolder(Task):
         data: str | None = None,
         image_size: int = 32,
         colour: Colour = "auto",
+        memory: str | None = None,
         batch_size: int = 64,
         seed: int = 0,
         data_dir: str = "data",
@@ -69,6 +74,8 @@ class ImageFolder(Task):
         self.data = data
         self.image_size = image_size
         self.colour = colour
+        self.memory = memory
+        memory_for_samples(memory)
         self.lines: list[str] = []
         self.test_files: list[str] = []
 
@@ -76,13 +83,16 @@ class ImageFolder(Task):
         """Find the classes, convert the images or read them converted, and split them.
 
         Raises:
-            UsageError: if there is no such folder, or its images don't fit into memory.
+            UsageError: if there is no such folder.
             Failure: if there is nothing to learn from it.
         """
         if self.splits:
             return
         listing = list_images(Path(self.data))
-        check_memory(len(listing.files), self.image_size, self.colour, machine_memory())
+        memory = memory_for_samples(self.memory)
+        if memory is not None and bytes_in_memory(len(listing.files), self.image_size, self.colour) > memory:
+            self._keep_stored(listing, memory)
+            return
         cache = Cache(listing, self.image_size, self.colour, Path(self.data_dir))
         kept = cache.read()
         converted = convert(listing, self.image_size, self.colour) if kept is None else kept
@@ -103,10 +113,27 @@ class ImageFolder(Task):
         for line in notes_about(listing, converted):
             note(line)
 
+    def _keep_stored(self, listing: Listing, memory: int) -> None:
+        """Find the images converted in files, or convert them."""
+        found = converted_images(listing, self.image_size, self.colour, self.seed, memory, self.data_dir)
+        self.classes, self.sample_shape = listing.classes, found.sample_shape
+        self.stored = found.splits
+        self.splits = {name: split.tensors for name, split in self.stored.items()}
+        self.validation_samples = len(self.splits["val"][0])
+        self.test_files = [listing.files[place].name for place in found.test_places.tolist()]
+        self.lines = found.lines
+        for line in found.notes:
+            note(line)
+
     def split(self, name: str) -> tuple[Tensor, Tensor]:
         """Samples (n, channels, height, width) as bytes and classes (n,) of ``train``, ``val`` or ``test``."""
         self.prepare_data()
         return self.splits[name]
+
+    @classmethod
+    def recommended_for(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The recommended settings, and the memory."""
+        return {**cls.recommended, "memory": default_memory()}
 
     def description(self) -> list[str]:
         """What was found in the folder."""

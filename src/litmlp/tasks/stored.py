@@ -8,7 +8,7 @@ that was damaged or cut off ends in a line instead of wrong batches or a SIGBUS.
 import io
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,10 +109,9 @@ class StoredSplit:
         )
         return samples, targets
 
-    def head(self, rows: int) -> tuple[Tensor, Tensor]:
-        """So many samples and targets in memory: the first, which are a random sample of all."""
-        samples, targets = self.tensors
-        return samples[:rows].clone(), targets[:rows].clone()
+    def head(self) -> tuple[Tensor, Tensor]:
+        """The samples and targets of the first window, a random sample of all; raises what :meth:`read` does."""
+        return self.read(range(min(BLOCKS_IN_A_WINDOW, self.layout.blocks)))
 
     def read(self, blocks: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The samples and targets of blocks, one block after the other.
@@ -137,6 +136,24 @@ class StoredSplit:
             except OSError:
                 raise damaged(path) from None
         return samples, targets
+
+
+def plain_of(layout: Layout, checksums: tuple[Sequence[int], Sequence[int]]) -> list[Any]:
+    """A split's layout and checksums as plain values, for a header."""
+    return [*layout, checksums]
+
+
+def splits_from(folder: Path, plain: Mapping[str, Any]) -> dict[str, StoredSplit]:
+    """The splits of a folder, from what :func:`plain_of` has given for each.
+
+    Raises:
+        Failure: if a file of one is missing or damaged.
+    """
+    splits = {}
+    for name, (rows, blocks, fields, checksums) in plain.items():
+        samples, targets = (Field(tuple(shape), dtype) for shape, dtype in fields)
+        splits[name] = StoredSplit(folder, name, Layout(rows, blocks, (samples, targets)), checksums)
+    return splits
 
 
 def bytes_of(array: Any) -> memoryview:

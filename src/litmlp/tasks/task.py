@@ -100,8 +100,12 @@ class Task(LightningDataModule):
         return []
 
     def statistics(self, settings: Settings) -> Statistics:
-        """What a network of these settings standardises and encodes by: statistics of the training samples."""
-        return statistics_of(settings, *self.split("train"))
+        """What a network of these settings standardises and encodes by: statistics of the training samples.
+
+        Of samples in files they are those of a window of them, at random.
+        """
+        split = self.split("train")
+        return statistics_of(settings, *(self.stored["train"].head() if self.stored else split))
 
     def summary(self, model: Callable[[Tensor], Tensor]) -> list[str]:
         """Lines to show after the test results; ``model`` gives logits for raw samples. None by default."""
