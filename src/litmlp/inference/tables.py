@@ -5,7 +5,7 @@ the Pollock benchmark, and reads in a stream. It is imported only where a table'
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -119,15 +119,13 @@ class TextTable:
                 raise Failure(f"{path}: {problem}")
         return int(self.run("SELECT count(*) FROM t")[0][0])
 
-    def distinct(self, name: str, about: int, known: int) -> int:
-        """How many different values a column of a loaded table has.
+    def distinct(self, columns: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+        """How many different values columns of a loaded table have.
 
         Args:
-            name: of the column.
-            about: how many there are, approximately.
-            known: values that aren't missing.
+            columns: of each, about how many there are, and how many values aren't missing.
         """
-        return int(self.run(f"SELECT count(DISTINCT {sql_name(name)}) FROM t")[0][0])
+        return {name: int(self.run(f"SELECT count(DISTINCT {sql_name(name)}) FROM t")[0][0]) for name in columns}
 
     def keep(self, condition: str) -> None:
         """Drop the rows of a loaded table for which the SQL condition doesn't hold."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.tables import TextTable
 from litmlp.tasks.findings import Findings
-from litmlp.tasks.kinds import Kind, kind_of
+from litmlp.tasks.kinds import Facts, Kind, facts_of, kind_of
 from litmlp.tasks.target import Target, target_of
 
 
@@ -55,7 +55,9 @@ def analyse(table: TextTable, question: Question) -> Analysis:
     check_names(table, question)
     target = target_of(table, question.target, question.asked.get(question.target))
     findings = Findings(notes=table.notes + target.drop_missing(table))
-    kinds = [kind_in(table, name, question) for name in table.names if name != question.target]
+    names = [name for name in table.names if name != question.target]
+    facts = facts_of(table, [name for name in names if question.asked.get(name) != "ignore"])
+    kinds = [kind_in(table, name, question, facts.get(name)) for name in names]
     features = [kind for kind in kinds if kind.kind != "ignore"]
     require_columns(table, question, features, {kind.name: kind.why for kind in kinds})
     return Analysis(target, kinds, features, findings)
@@ -79,12 +81,12 @@ def require_columns(table: TextTable, question: Question, columns: Sequence[Any]
         raise Failure(f"{table.source}: no column is left to predict {question.target} from ({reasons})")
 
 
-def kind_in(table: TextTable, name: str, question: Question) -> Kind:
+def kind_in(table: TextTable, name: str, question: Question, facts: Facts | None) -> Kind:
     """What a column is; one that rows are grouped by is no input."""
     asked = question.asked.get(name)
     if name == question.group_by and asked is None:
         return Kind(name, "ignore", "", "rows are grouped by it", 0)
-    return kind_of(table, name, asked)
+    return kind_of(table, name, asked, facts=facts)
 
 
 def time_kind(table: TextTable, question: Question) -> Kind:

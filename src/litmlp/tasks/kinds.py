@@ -1,5 +1,6 @@
 """What each column of a table is: decided from all of its rows, and said with the reason."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from litmlp.errors import UsageError
@@ -9,6 +10,7 @@ from litmlp.inference.tables import TextTable
 
 MANY = 10_000  # different values, of which an approximation is enough
 MOST_CATEGORIES = 100_000  # different values of a column, which are looked at to choose among
+TOGETHER = 100  # columns that are looked at in one query
 FEW = 20  # different whole numbers that may be classes
 SAMPLE = 200  # values that are tried before all are
 ID_NAMES = ("id", "index", "uuid", "guid", "key", "rownames", "unnamed: 0")
@@ -42,7 +44,49 @@ class Kind(NamedTuple):
     whole: bool = False
 
 
-def kind_of(table: TextTable, name: str, asked: str | None = None, target: bool = False) -> Kind:
+class Facts(NamedTuple):
+    """How many values a column has: all, those that aren't missing, numbers, numbers with leading zeros, whole numbers.
+
+    And how many different ones.
+    """
+
+    rows: int
+    known: int
+    numbers: int
+    zeros: int
+    whole: int
+    distinct: int
+
+
+def facts_of(table: TextTable, names: Sequence[str]) -> dict[str, Facts]:
+    """The facts of columns of a loaded table, many in one query."""
+    facts: dict[str, Facts] = {}
+    for start in range(0, len(names), TOGETHER):
+        group = names[start : start + TOGETHER]
+        found = table.run(f"SELECT {', '.join(value for name in group for value in counts_sql(table, name))} FROM t")[0]
+        parts = (found[place : place + 6] for place in range(0, len(found), 6))
+        facts |= {name: Facts(*part) for name, part in zip(group, parts, strict=True)}
+    # An approximation says enough of those in between.
+    doubtful = {
+        name: (fact.distinct, fact.known) for name, fact in facts.items() if not MANY < fact.distinct < 0.8 * fact.known
+    }
+    exact = table.distinct(doubtful)
+    return {name: fact._replace(distinct=exact.get(name, fact.distinct)) for name, fact in facts.items()}
+
+
+def counts_sql(table: TextTable, name: str) -> list[str]:
+    """The SQL of each fact of a column; the different values are counted approximately."""
+    column = sql_name(name)
+    number = number_sql(column, "")
+    with_zeros = f"{column} SIMILAR TO '[+-]?0[0-9].*'" if table.text(name) == column else "false"
+    conditions = (with_zeros, f"{number} = floor({number})")
+    counts = [f"count(CASE WHEN {condition} THEN 1 END)" for condition in conditions]
+    return ["count(*)", f"count({column})", f"count({number})", *counts, f"approx_count_distinct({column})"]
+
+
+def kind_of(
+    table: TextTable, name: str, asked: str | None = None, target: bool = False, facts: Facts | None = None
+) -> Kind:
     """What a column of a loaded table is.
 
     Args:
@@ -50,21 +94,14 @@ def kind_of(table: TextTable, name: str, asked: str | None = None, target: bool 
         name: of the column.
         asked: what the user says it is: number, category, date, ignore, or the strptime format of dates.
         target: whether it is the target, which is never left out for looking like an identifier.
+        facts: of the column, if they are known already.
 
     Raises:
         UsageError: if it can't be what is asked.
     """
     if asked == "ignore":
         return Kind(name, "ignore", "", "as asked", 0)
-    column = sql_name(name)
-    number = number_sql(column, "")
-    with_zeros = f"{column} SIMILAR TO '[+-]?0[0-9].*'" if table.text(name) == column else "false"
-    rows, known, numbers, zeros, whole, distinct = table.run(
-        f"SELECT count(*), count({column}), count({number}), count(CASE WHEN {with_zeros} THEN 1"
-        f" END), count(CASE WHEN {number} = floor({number}) THEN 1 END), approx_count_distinct({column}) FROM t"
-    )[0]
-    if not MANY < distinct < 0.8 * known:  # an approximation says enough of those in between
-        distinct = table.distinct(name, distinct, known)
+    rows, known, numbers, zeros, whole, distinct = facts or facts_of(table, [name])[name]
     found = Kind(name, "ignore", "", "it is empty", distinct, whole == known)
     if known == 0:
         return found
