@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -417,3 +418,15 @@ def test_all_that_a_python_program_needs(houses_run: Path):
 def test_help_needs_no_data_and_a_run_does(flags: list[str], run_fit: Callable[..., object]):
     with pytest.raises(UsageError, match="--task table: name the (files|column)"):
         fit.main(["--task", "table", *flags])
+
+
+def test_a_run_isnt_resumed_with_other_targets(houses_csv: Path, run_fit: Fit) -> None:
+    flags = [f"--data={houses_csv}", "--target=price", *SMALL]
+    break_off(run_fit, flags, "table", step=12)
+    before = houses_csv.read_text(encoding="utf-8")
+    houses_csv.write_text(re.sub(r"(\d+)$", r"\g<1>0", before, flags=re.MULTILINE), encoding="utf-8")
+    line = "^the run was begun with other data than these: restore them, or start another run$"
+    with pytest.raises(Failure, match=line):
+        run_fit(*flags, "--callbacks=null", task="table")
+    houses_csv.write_text(before, encoding="utf-8")
+    assert run_fit(*flags, "--callbacks=null", task="table").results.is_file()

@@ -121,11 +121,9 @@ def learned_from(network: Network, task: Task) -> bool:
     """
     if task.spec != network.spec:
         return False
-    found = task.statistics(network.settings)
-    pairs = [(found.mean, network.mean), (found.std, network.std)]
-    if found.target_mean is not None and found.target_std is not None:
-        pairs += [(found.target_mean, network.target_mean), (found.target_std, network.target_std)]
-    return all(torch.allclose(now, then.cpu(), rtol=1e-5) for now, then in pairs)
+    found = Network(network.settings)
+    found.standardise(task.statistics(network.settings))
+    return network.is_standardised_as(found.state_dict())
 
 
 def test(model: MLP, samples: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, float]]:

@@ -1,5 +1,7 @@
 """The one network: raw samples in, logits or values out, complete in itself."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -8,6 +10,8 @@ from litmlp.model.encoding import PiecewiseLinear, mean_of_members
 from litmlp.model.layers import build_layers
 from litmlp.model.spec import Settings, Spec
 from litmlp.model.statistics import Statistics
+
+SAME_STATISTICS = 1e-5  # stds, up to which means and stds of the same samples differ by rounding
 
 
 class Network(nn.Module):
@@ -65,6 +69,16 @@ class Network(nn.Module):
         if self.rows is not None and statistics.fill is not None and statistics.seen is not None:
             self.rows.fill.copy_(statistics.fill)
             self.rows.seen.copy_(statistics.seen)
+
+    def is_standardised_as(self, other: Mapping[str, Tensor]) -> bool:
+        """Whether another network's state has the same means and stds, but for rounding."""
+        pairs = [("mean", "std")] if self.spec.classes is not None else [("mean", "std"), ("target_mean", "target_std")]
+        for mean, std in pairs:
+            own, scale = (getattr(self, name).cpu() for name in (mean, std))
+            shifted, stretched = (other[mean].cpu() - own) / scale, other[std].cpu() / scale - 1
+            if max(float(shifted.abs().amax()), float(stretched.abs().amax())) > SAME_STATISTICS:
+                return False
+        return True
 
     def logits(self, samples: Tensor) -> Tensor:
         """Logits (batch, outputs) of raw samples (batch, *sample_shape); an image's only channel may be left out.

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
+from litmlp.errors import Failure
 from litmlp.model.checkpoint import IDENTITY, read_checkpoint
 from litmlp.model.loading import check_weights, no_checkpoint, settings_in
 from litmlp.model.network import Network
@@ -83,6 +84,7 @@ class MLP(LightningModule):
         self.optimizer, self.lr, self.weight_decay, self.schedule = optimizer, lr, weight_decay, schedule
         self.label_smoothing = label_smoothing
         self.step_before = -1
+        self.is_standardised = False
         self.augment = Augment(spec.sample_shape, augment) if augment else None
         self.network = Network(settings)
         self.train_metrics, self.val_metrics, self.test_metrics = (metrics_for(self.network) for _ in range(3))
@@ -102,6 +104,7 @@ class MLP(LightningModule):
         task = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning's Trainer sets it
         if stage == "fit" and isinstance(task, Task):
             self.network.standardise(task.statistics(self.settings))
+            self.is_standardised = True
 
     def forward(self, samples: Tensor) -> Tensor:
         """Logits, or a regression's values in the units of its targets (batch, outputs), of raw samples."""
@@ -198,7 +201,16 @@ class MLP(LightningModule):
         checkpoint.update(IDENTITY, train_metrics=progress)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue with the metrics that this process had collected; at an epoch's end there are none to share out."""
+        """Continue with the metrics that this process had collected; at an epoch's end there are none to share out.
+
+        Raises:
+            Failure: if the run was begun with other data.
+        """
+        weights = {name.removeprefix("network."): value for name, value in checkpoint["state_dict"].items()}
+        if self.is_standardised and not self.network.is_standardised_as(weights):
+            raise Failure(
+                "the training data aren't those that the run was begun with: restore them, or begin another run"
+            )
         progress = checkpoint["train_metrics"]
         if len(progress) == self.trainer.world_size:
             device = self.trainer.strategy.root_device  # to which the Trainer moves the model only after this
