@@ -208,9 +208,7 @@ class MLP(LightningModule):
         """
         weights = {name.removeprefix("network."): value for name, value in checkpoint["state_dict"].items()}
         if self.is_standardised and not self.network.is_standardised_as(weights):
-            raise Failure(
-                "the training data aren't those that the run was begun with: restore them, or begin another run"
-            )
+            raise Failure("the run was begun with other data than these: restore them, or start another run")
         progress = checkpoint["train_metrics"]
         if len(progress) == self.trainer.world_size:
             device = self.trainer.strategy.root_device  # to which the Trainer moves the model only after this
