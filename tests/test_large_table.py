@@ -95,6 +95,35 @@ def test_statistics_are_those_of_the_training_rows(flights: Path, tmp_path: Path
     assert network.rows.seen.tolist() == seen.tolist()
 
 
+def test_a_column_that_looks_like_numbers_up_to_its_last_rows_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "late.csv"
+    lines = [f"{number % 9},{number % 8}, {number % 50}.5 ,{number / 7:.3f}" for number in range(11_000)]
+    late = [["x7", "1", "3", "1e3"], ["1", "007", "NA", "+4.5"], ["2", "-01", "nan", ".5"]] * 5
+    path.write_text("a,b,c,delay\n" + "\n".join([*lines, *map(",".join, late)]) + "\n")
+    tasks = [table(path, tmp_path, memory=memory) for memory in ("1MB", "1GB")]
+    for task in tasks:
+        task.prepare_data()
+    assert [bool(task.stored) for task in tasks] == [True, False]
+    for task in tasks:
+        assert task.table is not None
+        kinds = [(column.name, column.kind) for column in task.table.columns]
+        assert kinds == [("a", "category"), ("b", "category"), ("c", "number")]
+        assert "category         b      numbers with leading zeros, 10 different" in task.description()
+    numbers = [torch.cat([task.split(name)[0][:, 2] for name in ("train", "val", "test")]) for task in tasks]
+    assert torch.equal(*(part.nan_to_num(nan=-1).sort().values for part in numbers))
+
+
+def test_a_number_that_stands_for_missing_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "gaps.csv"
+    rows = (f"{-999 if number % 3 else number},{number % 11},{number / 7:.3f}" for number in range(20_000))
+    path.write_text("a,b,delay\n" + "\n".join(rows) + "\n")
+    task = table(path, tmp_path, missing=["-999"])
+    task.prepare_data()
+    known = torch.cat([task.split(name)[0][:, 0] for name in ("train", "val", "test")])
+    assert int(known.isnan().sum()) == 13_333
+    assert float(known.nan_to_num(nan=0).min()) == 0
+
+
 def test_rows_that_are_the_same_stay_on_one_side(tmp_path: Path) -> None:
     path = tmp_path / "twice.csv"
     lines = [f"{number},{number % 7},{number % 5 + number % 7}" for number in range(9_000)] * 3

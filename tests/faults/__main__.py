@@ -11,7 +11,7 @@ from random import Random
 from tests.faults.compare import differences
 from tests.faults.competing import compete
 from tests.faults.kills import draw_moment, run_until
-from tests.faults.scenarios import MNIST_DATA, SCENARIOS, command, run_folder
+from tests.faults.scenarios import MNIST_DATA, SCENARIOS, command, prepare, run_folder
 from tests.faults.torchrun import run_killing_workers, under_torchrun
 
 
@@ -45,6 +45,7 @@ class Harness:
         """Make the undisturbed run of a scenario."""
         cwd = self.folder / "undisturbed" / scenario
         cwd.mkdir(parents=True)
+        prepare(scenario, cwd)
         end = run_until(self.command(scenario), cwd, None)
         if end.complaint and not (self.torchrun and end.complaint.startswith("exit code 0")):
             sys.exit(f"{scenario}, undisturbed: {end.complaint}")
@@ -55,6 +56,7 @@ class Harness:
         random = Random(f"{self.seed} {number}")
         cwd = self.folder / f"round_{number}"
         cwd.mkdir()
+        prepare(scenario, cwd)
         disturb = self.kill_workers if self.torchrun else self.compete if self.competing else self.kill_and_go_on
         told, wrong = disturb(scenario, cwd, random)
         wrong += differences(run_folder(cwd, scenario), run_folder(self.folder / "undisturbed" / scenario, scenario))

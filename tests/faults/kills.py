@@ -128,10 +128,15 @@ def run_until(command: list[str], cwd: Path, moment: Callable[[Path], Moment] | 
         )
     seconds = time.monotonic() - start
     if due is None or not killed:
-        return End(False, check_end(process.returncode, errors.read_text()), "undisturbed", seconds)
+        return End(False, check_end(process.returncode, said(errors)), "undisturbed", seconds)
     told = f"{due.signum.name} {due.told}"
     was_complete = "\ncurves " in output.read_text()
-    return End(True, check_kill(due.signum, process.returncode, errors.read_text(), was_complete), told, seconds)
+    return End(True, check_kill(due.signum, process.returncode, said(errors), was_complete), told, seconds)
+
+
+def said(errors: Path) -> str:
+    """What a process has said on stderr, but for the note that data are being converted."""
+    return re.sub(r"^note: rows.csv: larger than --memory, .* once\n", "", errors.read_text(), flags=re.MULTILINE)
 
 
 def strike(moment: Moment, pid: int, awaits_handlers: bool = True) -> bool:

@@ -7,6 +7,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, str(ROOT / "scripts" / "fit.py")]
 MNIST_DATA = ROOT.parent / "shared" / "data"
 NAME = "victim"
+ROWS = range(40_000)
 
 SCENARIOS = {
     "digits": "--max_epochs 50 --dropout 0.3",
@@ -29,10 +30,19 @@ SCENARIOS = {
     "log-sgd": "--max_epochs 10 --dropout 0.3 --optimizer sgd --schedule constant --batch_size 100",
     "log_value": "--max_epochs 12 --dropout 0.3 --schedule one_cycle",
     "xor": "--max_epochs 15 --dropout 0.3",
+    "table": "--data rows.csv --target y --memory 1MB --data_dir converted --max_epochs 6 --hidden [16] --members 2"
+    " --bins 4 --batch_size 512",
     "mnist": "--max_epochs 2 --dropout 0.3 --limit_val_batches 2 --limit_test_batches 2",
     "mnist-conv": "--max_epochs 4 --dropout 0.3 --conv [4,8] --hidden [32] --limit_train_batches 40"
     " --limit_val_batches 2 --limit_test_batches 2 --batch_size 64",
 }
+
+
+def prepare(scenario: str, cwd: Path) -> None:
+    """Write the files that a scenario needs: rows that are sorted, and larger than the memory they are allowed."""
+    if scenario.partition("-")[0] == "table":
+        lines = (f"{number},{number * 7919 % 1000},{(number * 7919 % 1000) ** 0.5 + number / 1e4}" for number in ROWS)
+        (cwd / "rows.csv").write_text("a,b,y\n" + "\n".join(lines) + "\n")
 
 
 def command(scenario: str, data_dir: Path) -> list[str]:

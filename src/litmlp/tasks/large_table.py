@@ -1,7 +1,7 @@
-"""Tables that don't fit into memory: DuckDB keeps their text on the disk, or reads Parquet files where they lie."""
+"""Tables that don't fit into memory: DuckDB keeps a copy on the disk, or reads Parquet files where they lie."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import mkdtemp
@@ -9,24 +9,22 @@ from typing import Any
 from weakref import finalize
 
 from litmlp.errors import Failure
-from litmlp.inference.sources import PACKED, PARQUET, files_of, first_line, sql_name, sql_text
+from litmlp.inference.sources import PARQUET, first_line, sql_name, sql_text
 from litmlp.inference.tables import TextTable
 
 WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
 FEW_ENOUGH = 100_000  # different values to be counted exactly
 TOGETHER = 20  # columns whose different values are counted in one query
+FIRST_ROWS = 10_000  # by which columns of a CSV file are taken for numbers, until one proves otherwise
 FLOATS = {"FLOAT", "DOUBLE"}
 LEAST_MEMORY, MOST_MEMORY = 400_000_000, 4_000_000_000  # bytes for DuckDB
-BYTES_A_CELL = 40  # that a table in memory takes while it is read, split and encoded: its text and three copies
-BYTES_OF_TEXT = 6  # of a cell in a CSV file, with its delimiter, as a guess
-PACKED_TIMES = 5  # that a packed CSV file is smaller
 
 
 class LargeTable(TextTable):
     """The rows of files, of which DuckDB has no more in memory than it may.
 
-    Where all files are Parquet, numbers stay what they are there, unless a text that stands for a missing value looks
-    like one. The table ``t`` is a view.
+    Columns of numbers are numbers, not text, in its table ``t``, unless a text that stands for a missing value looks
+    like a number. That table is a view.
 
     Args:
         paths: the files, or patterns of them.
@@ -34,13 +32,22 @@ class LargeTable(TextTable):
         header: a name that is known to be in the header.
         folder: for DuckDB's files, which are deleted with this object.
         memory: bytes for samples, of which DuckDB may take half.
+        as_text: names of columns whose text is asked for, whatever they look like.
 
     Raises:
         UsageError: if there is no such file.
         Failure: if one can't be read as a table.
     """
 
-    def __init__(self, paths: Sequence[str], missing: Sequence[str], header: str, folder: Path, memory: int) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str],
+        missing: Sequence[str],
+        header: str,
+        folder: Path,
+        memory: int,
+        as_text: Collection[str],
+    ) -> None:
         self.place, self.patterns = folder, paths
         self.memory = min(MOST_MEMORY, max(LEAST_MEMORY, memory // 2))
         self.counts: list[int] = []  # rows of each file, or of the copy of all
@@ -51,8 +58,12 @@ class LargeTable(TextTable):
             names = ", ".join(sql_text(str(path)) for path in self.files)
             self.union = f"SELECT * FROM read_parquet([{names}], union_by_name=true)"
             self.run("SET parquet_metadata_cache = true")
-        as_text = not self.in_place or any(is_number(text) for text in missing)
-        self.numbers = {name for name, kind in self.types.items() if not as_text and kind in WHOLE | FLOATS}
+        if any(is_number(text) for text in missing):
+            self.numbers: set[str] = set()
+        elif self.in_place:
+            self.numbers = {name for name, kind in self.types.items() if kind in WHOLE | FLOATS}
+        else:
+            self.numbers = self._look_like_numbers(set(self.names) - set(as_text))
         self.values = {name: self._value(name) if self.in_place else sql_name(name) for name in self.names}
 
     @property
@@ -90,14 +101,47 @@ class LargeTable(TextTable):
             Failure: if a row has too many or too few fields, or can't be read.
         """
         if not self.in_place:
-            known = ", ".join(f"{self.known(name)} AS {sql_name(name)}" for name in self.names)
-            self.run(f"CREATE TABLE raw AS SELECT {known} FROM ({self.query})")
-            for path, problem in self.ragged().items():
-                raise Failure(f"{path}: {problem}")
+            self._copy()
+            if self.numbers and (texts := self._texts_among_numbers()):
+                self.numbers -= texts
+                self._copy()
         self._make_view()
         sources = self.parts if self.in_place else ["raw"]
         self.counts = [int(self.run(f"SELECT count(*) FROM {source}")[0][0]) for source in sources]
         return sum(self.counts)
+
+    def _copy(self) -> None:
+        """Copy the rows to the table ``raw``; what is no number in a column of numbers becomes NaN."""
+        values = (self._number(name) if name in self.numbers else self.known(name) for name in self.names)
+        asked = ", ".join(f"{value} AS {sql_name(name)}" for name, value in zip(self.names, values, strict=True))
+        self.run(f"CREATE OR REPLACE TABLE raw AS SELECT {asked} FROM ({self.query})")
+        for path, problem in self.ragged().items():
+            raise Failure(f"{path}: {problem}")
+
+    def _number(self, name: str) -> str:
+        """The SQL of a number in a CSV file; NULL where it is missing, NaN if it is none, or has leading zeros."""
+        text = sql_name(name)
+        number = f"TRY_CAST({text} AS DOUBLE)"
+        zeros = " OR ".join(f"({text} >= '{sign}00' AND {text} < '{sign}0:')" for sign in ("", "-", "+"))
+        missing = ", ".join(map(sql_text, self.missing))
+        is_number = f"isfinite({number}) AND NOT ({zeros})"
+        return f"CASE WHEN {is_number} THEN {number} WHEN {text} IN ({missing}) THEN NULL ELSE 'nan'::DOUBLE END"
+
+    def _look_like_numbers(self, names: Collection[str]) -> set[str]:
+        """The columns that have numbers, or nothing, in the first rows of a CSV file."""
+        ordered = sorted(names)
+        if not ordered:
+            return set()
+        wrong = ", ".join(f"count(CASE WHEN isnan({self._number(name)}) THEN 1 END)" for name in ordered)
+        found = self.run(f"SELECT {wrong} FROM (SELECT * FROM ({self.query}) LIMIT {FIRST_ROWS})")[0]
+        return {name for name, count in zip(ordered, found, strict=True) if not count}
+
+    def _texts_among_numbers(self) -> set[str]:
+        """The columns that were taken for numbers, and have something else as well."""
+        ordered = sorted(self.numbers)
+        wrong = ", ".join(f"count(CASE WHEN isnan({sql_name(name)}) THEN 1 END)" for name in ordered)
+        found = self.run(f"SELECT {wrong} FROM raw")[0]
+        return {name for name, count in zip(ordered, found, strict=True) if count}
 
     def _make_view(self) -> None:
         self.run(f"CREATE OR REPLACE VIEW t AS {self.select(f'({self.union})' if self.in_place else 'raw')}")
@@ -177,41 +221,3 @@ def is_number(text: str) -> bool:
         return abs(float(text)) < float("inf")
     except ValueError:
         return False
-
-
-def bytes_in_memory(patterns: Sequence[str]) -> int:
-    """About how many bytes a table would take in memory while it is read, split and encoded.
-
-    Raises:
-        UsageError: if there is no such file.
-        Failure: if one can't be read.
-    """
-    cells = 0
-    for path in files_of(patterns):
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise Failure(f"can't read {path}: {error.strerror}") from None
-        if path.suffix.lower() in PARQUET:
-            cells += parquet_cells(path)
-        else:
-            cells += size * (PACKED_TIMES if path.suffix in PACKED else 1) // BYTES_OF_TEXT
-    return cells * BYTES_A_CELL
-
-
-def parquet_cells(path: Path) -> int:
-    """Rows times columns of a Parquet file.
-
-    Raises:
-        Failure: if it is none.
-    """
-    import duckdb  # noqa: PLC0415 (where no table is read it isn't needed)
-
-    file = sql_text(str(path))
-    query = f"SELECT num_rows, (SELECT count(*) FROM parquet_schema({file})) FROM parquet_file_metadata({file})"
-    try:
-        with duckdb.connect() as connection:
-            ((rows, columns),) = connection.execute(query).fetchall()
-    except duckdb.Error as error:
-        raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
-    return int(rows) * int(columns)

@@ -20,8 +20,7 @@ from litmlp.tasks.contract import check_loaded
 from litmlp.tasks.converted_table import ConvertedTable, converted_table
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
 from litmlp.tasks.labelled import labelled_rows, open_labelled
-from litmlp.tasks.large_table import bytes_in_memory
-from litmlp.tasks.sample_memory import default_memory, memory_for_samples
+from litmlp.tasks.sample_memory import bytes_in_memory, default_memory, memory_for_samples
 from litmlp.tasks.splits import require_rows, row_hashes, split_in_time, split_rows
 from litmlp.tasks.table_schedule import schedule_for
 from litmlp.tasks.target import Target

@@ -58,7 +58,9 @@ class Conversion:
 
     def header(self) -> dict[str, Any]:
         """Convert all: what is to be known of it."""
-        table = self._table("train")
+        asked = (name for name, kind in self.question.asked.items() if kind != "number")
+        as_text = [self.question.target, self.question.group_by, self.question.time_by, *asked]
+        table = self._table("train", [name for name in as_text if name is not None])
         note(f"{table.source}: larger than --memory, so it is converted to files in {self.folder} once")
         if table.load() == 0:
             raise Failure(f"{table.source}: there are no rows")
@@ -77,7 +79,8 @@ class Conversion:
         self._write(table, form, analysis.target, counts, sides)
         findings = analysis.findings
         for name in sorted(given):
-            other = self._table(name)
+            plain = {column.name for column in form.columns if column.kind == "number" and not column.form}
+            other = self._table(name, [column for column in table.names if column not in plain])
             other.load()
             findings = findings.with_notes(other.notes + analysis.target.drop_missing(other))
             rows = int(other.run("SELECT count(*) FROM t")[0][0])
@@ -87,8 +90,9 @@ class Conversion:
             table, form, analysis, findings.of_columns(analysis.kinds, dropped, analysis.target), seen
         )
 
-    def _table(self, name: str) -> LargeTable:
-        return LargeTable(self.paths[name], self.question.missing, self.question.target, self.folder, self.memory)
+    def _table(self, name: str, as_text: Sequence[str]) -> LargeTable:
+        question = self.question
+        return LargeTable(self.paths[name], question.missing, question.target, self.folder, self.memory, as_text)
 
     def _described(
         self, table: LargeTable, form: TableForm, analysis: Analysis, findings: Findings, seen: list[float]
