@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import resource
 import shutil
 import time
 from collections.abc import Callable
@@ -283,6 +284,20 @@ def test_a_conversion_that_was_killed_begins_from_nothing(flights: Path, tmp_pat
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         ["header.json", *(f"{name}.{what}" for name in ("train", "val", "test") for what in ("samples", "targets"))]
     )
+
+
+@pytest.mark.parametrize("limit", [100_000, 250_000])
+def test_a_full_disk_is_one_line_and_leaves_nothing(limit: int, flights: Path, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(Failure) as error:
+            table(flights, tmp_path).prepare_data()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (folder,) = set(re.findall(r"\S+/cache/\w+", str(error.value)))
+    assert str(error.value) == f"can't write {folder} (File too large): make room, or choose another --data_dir"
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["2", "0.5MB", "2 apples", "-1GB", "nan", "9e9TB", ""])

@@ -22,6 +22,7 @@ from litmlp.signals import INTERRUPTION
 
 FORMAT = 1  # raised with every change of what is in the files, or of how they are made
 HEADER = "header.json"
+ADVICE = "make room, or choose another --data_dir"
 PIECES, PIECE = 16, 2**16  # of a file that its fingerprint looks at, and the bytes of each
 WAIT = 1.0  # seconds between two looks at what another process converts
 
@@ -107,9 +108,7 @@ def found_or_made(folder: Path, make: Callable[[Callable[[], None]], dict[str, A
                 write_durably(folder / HEADER, partial(write_to, content=content))
         except OSError as error:
             discard(folder, lock)
-            raise Failure(
-                f"can't write {folder} ({error.strerror or error}): make room, or choose another --data_dir"
-            ) from None
+            raise Failure(f"can't write {folder} ({error.strerror or error}): {ADVICE}") from None
         except BaseException:
             discard(folder, lock)
             raise

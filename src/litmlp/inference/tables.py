@@ -144,7 +144,11 @@ class TextTable:
         try:
             return self.connection.execute(query).fetchall()
         except self.error as error:
-            raise Failure(f"{self.source} can't be read as a table: {first_line(error)}") from None
+            raise self.failure(error) from None
+
+    def failure(self, error: Exception) -> Failure:
+        """What to say of DuckDB's error."""
+        return Failure(f"{self.source} can't be read as a table: {first_line(error)}")
 
     def column(self, value: str) -> Any:
         """An array (rows,) of what the SQL ``value`` gives for each row of a loaded table."""
@@ -157,7 +161,7 @@ class TextTable:
             while chunk := result.fetchmany(rows):
                 yield chunk
         except self.error as error:
-            raise Failure(f"{self.source} can't be read as a table: {first_line(error)}") from None
+            raise self.failure(error) from None
 
     def ragged(self) -> dict[str, str]:
         """What is wrong in each file that has rows with too many or too few fields, or that are broken otherwise."""

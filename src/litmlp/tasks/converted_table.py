@@ -79,7 +79,7 @@ def converted_table(
         header = Conversion(question, paths, seed, memory, folder, beat).header()
         if name_for(every, {}) != before:
             names = ", ".join(pattern for own in paths.values() for pattern in own)
-            raise Failure(f"{names} changed while they were read: start again")
+            raise Failure(f"{names}: changed while it was read; start again")
         return header
 
     return opened(folder, found_or_made(folder, make))

@@ -8,8 +8,9 @@ from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
 
+from litmlp.cache import ADVICE
 from litmlp.errors import Failure
-from litmlp.inference.sources import PARQUET, first_line, sql_name, sql_text
+from litmlp.inference.sources import PARQUET, sql_name, sql_text
 from litmlp.inference.tables import TextTable
 
 WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
@@ -70,6 +71,12 @@ class LargeTable(TextTable):
     def source(self) -> str:
         """The names of the files, or their patterns."""
         return ", ".join(self.patterns)
+
+    def failure(self, error: Exception) -> Failure:
+        """What to say of DuckDB's error: of one in writing, where there is no room."""
+        if "write" not in str(error):
+            return super().failure(error)
+        return Failure(f"can't write {self.place} ({str(error).rpartition(': ')[2]}): {ADVICE}")
 
     def make_folder(self) -> Path:
         """The folder for DuckDB's files."""
@@ -197,7 +204,7 @@ class LargeTable(TextTable):
         try:
             return list(self.connection.execute(query).fetchnumpy().values())
         except self.error as error:
-            raise Failure(f"{self.source} can't be read as a table: {first_line(error)}") from None
+            raise self.failure(error) from None
 
     def _sources(self, rows: int) -> Iterator[str]:
         """The SQL of each part of what lies below ``t``."""
