@@ -206,9 +206,10 @@ class MLP(LightningModule):
         Raises:
             Failure: if the run was begun with other data.
         """
-        weights = {name.removeprefix("network."): value for name, value in checkpoint["state_dict"].items()}
-        if self.is_standardised and not self.network.is_standardised_as(weights):
-            raise Failure("the run was begun with other data than these: restore them, or start another run")
+        if self.is_standardised:
+            state = checkpoint["state_dict"].items()
+            if not self.network.is_standardised_as({name.removeprefix("network."): value for name, value in state}):
+                raise Failure("the run was begun with other data than these: restore them, or start another run")
         progress = checkpoint["train_metrics"]
         if len(progress) == self.trainer.world_size:
             device = self.trainer.strategy.root_device  # to which the Trainer moves the model only after this
