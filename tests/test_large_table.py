@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import resource
 import shutil
@@ -16,13 +17,14 @@ import pytest
 import torch
 
 from litmlp import Failure, UsageError, cache, load
+from litmlp.cgroups import machine_memory
 from litmlp.commands import by_hand
 from litmlp.commands import cache as cache_command
 from litmlp.lock import RunLock
 from litmlp.model.loading import weights_sha256
-from litmlp.tasks.sample_memory import parse_size
+from litmlp.tasks.sample_memory import memory_if_exceeded, parse_size
 from litmlp.tasks.table import Table
-from tests.conftest import Fit, Start
+from tests.conftest import Fit
 from tests.test_resume import break_off, differences, points_everywhere
 
 SMALL = ["--hidden=[8]", "--bins=4", "--embedding=3", "--members=2", "--max_epochs=2", "--batch_size=256"]
@@ -267,7 +269,7 @@ def test_a_table_that_cant_be_learned_from_leaves_nothing(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_conversion_that_was_killed_begins_from_nothing(flights: Path, tmp_path: Path, start: Start) -> None:
+def test_a_conversion_that_was_killed_begins_from_nothing(flights: Path, tmp_path: Path) -> None:
     undisturbed = table(flights, tmp_path / "a")
     undisturbed.prepare_data()
     name = next((tmp_path / "a" / "cache").iterdir()).name
@@ -304,6 +306,33 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(limit: int, flights: Path, t
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(UsageError, match=f"^--memory {re.escape(text)}: must be a size from 1MB on, as 2GB$"):
         parse_size(text)
+
+
+def test_more_than_there_is_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert memory_if_exceeded(10**15, "2000TB") is None
+    start = "note: with --memory 2000TB the samples take about 1,000,000.0 GB in memory, and there are "
+    assert capsys.readouterr().err.startswith(start)
+    assert memory_if_exceeded(10**6, None) is None
+    assert memory_if_exceeded(10**7, "2MB") == 2 * 10**6
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "limit"),
+    [
+        ("0::/a/b", {"a/memory.max": "1000000", "a/b/memory.max": "max"}, 1_000_000),
+        ("4:memory:/job", {"memory/job/memory.limit_in_bytes": "3000\n"}, 3_000),
+        ("4:memory:/gone", {"memory/memory.limit_in_bytes": "5000\n"}, 5_000),
+    ],
+)
+def test_a_container_s_limit_of_both_versions(own: str, files: dict[str, str], limit: int, tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "own").write_text(f"{own}\n")
+    assert machine_memory(tmp_path, tmp_path / "own") == limit
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert machine_memory(tmp_path, tmp_path / "nowhere") == pages
 
 
 def test_sizes() -> None:

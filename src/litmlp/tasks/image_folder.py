@@ -17,7 +17,7 @@ from litmlp.tasks.image_conversion import CHANNELS, FORM, Colour, bytes_in_memor
 from litmlp.tasks.image_files import Listing, list_images
 from litmlp.tasks.image_findings import check_images, description_of, notes_about
 from litmlp.tasks.image_split import split_by_folders
-from litmlp.tasks.sample_memory import default_memory, memory_for_samples
+from litmlp.tasks.sample_memory import default_memory, memory_for_samples, memory_if_exceeded
 from litmlp.tasks.task import Task
 
 MISSING = "--data is missing: name a folder with a sub-folder of images for each class, as --data photos"
@@ -89,8 +89,8 @@ class ImageFolder(Task):
         if self.splits:
             return
         listing = list_images(Path(self.data))
-        memory = memory_for_samples(self.memory)
-        if memory is not None and bytes_in_memory(len(listing.files), self.image_size, self.colour) > memory:
+        needed = bytes_in_memory(len(listing.files), self.image_size, self.colour)
+        if (memory := memory_if_exceeded(needed, self.memory)) is not None:
             self._keep_stored(listing, memory)
             return
         cache = Cache(listing, self.image_size, self.colour, Path(self.data_dir))

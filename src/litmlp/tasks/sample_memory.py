@@ -7,6 +7,7 @@ from pathlib import Path
 from litmlp.cgroups import machine_memory
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.sources import PACKED, PARQUET, files_of, first_line, sql_text
+from litmlp.notes import note
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -26,6 +27,22 @@ def memory_for_samples(asked: str | None) -> int | None:
         return parse_size(asked)
     available = machine_memory()
     return None if available is None else available // 2
+
+
+def memory_if_exceeded(needed: int, asked: str | None) -> int | None:
+    """The bytes that samples may take if they need more; None if they don't. Says so if they need what there isn't.
+
+    Args:
+        needed: bytes that they take in memory.
+        asked: as ``--memory`` says it.
+    """
+    memory, available = memory_for_samples(asked), machine_memory()
+    if memory is not None and needed > memory:
+        return memory
+    if available is not None and needed > available:
+        has = f"{needed / 1e9:,.1f} GB in memory, and there are {available / 1e9:,.1f} GB"
+        note(f"with --memory {asked} the samples take about {has}: if that isn't enough, start another run with less")
+    return None
 
 
 def parse_size(text: str) -> int:

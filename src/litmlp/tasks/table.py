@@ -20,7 +20,7 @@ from litmlp.tasks.contract import check_loaded
 from litmlp.tasks.converted_table import ConvertedTable, converted_table
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
 from litmlp.tasks.labelled import labelled_rows, open_labelled
-from litmlp.tasks.sample_memory import bytes_in_memory, default_memory, memory_for_samples
+from litmlp.tasks.sample_memory import bytes_in_memory, default_memory, memory_for_samples, memory_if_exceeded
 from litmlp.tasks.splits import require_rows, row_hashes, split_in_time, split_rows
 from litmlp.tasks.table_schedule import schedule_for
 from litmlp.tasks.target import Target
@@ -121,8 +121,9 @@ class Table(Task):
         """
         if self.splits:
             return
-        if self.is_stored():
-            self._keep_stored()
+        needed = bytes_in_memory([path for paths in self.paths.values() for path in paths])
+        if (memory := memory_if_exceeded(needed, self.memory)) is not None:
+            self._keep_stored(memory)
             return
         table = TextTable(self.paths["train"], self.missing, self.target_name)
         if table.load() == 0:
@@ -162,20 +163,12 @@ class Table(Task):
         """What was found in the table, and how well a linear model does."""
         return self.findings.lines()
 
-    def is_stored(self) -> bool:
-        """Whether the rows are too many for the memory that samples may take, and are read from files instead."""
-        memory = memory_for_samples(self.memory)
-        every = [path for paths in self.paths.values() for path in paths]
-        return memory is not None and bytes_in_memory(every) > memory
-
     def statistics(self, settings: Settings) -> Statistics:
         """What a network of these settings standardises and encodes by."""
         return super().statistics(settings) if self.converted is None else self.converted.statistics(settings)
 
-    def _keep_stored(self) -> None:
+    def _keep_stored(self, memory: int) -> None:
         """Find the rows converted, or convert them."""
-        memory = memory_for_samples(self.memory)
-        assert memory is not None
         converted = self.converted = converted_table(self.question, self.paths, self.seed, memory, self.data_dir)
         self.classes, self.table = converted.classes, converted.table
         self.sample_shape = (len(converted.table.columns),)
