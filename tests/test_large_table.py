@@ -279,6 +279,7 @@ def test_a_conversion_that_was_killed_begins_from_nothing(flights: Path, tmp_pat
     (folder / "reading").mkdir()
     (folder / "reading" / "rows.duckdb").write_bytes(b"a part")
     (folder / ".lock").write_text(json.dumps({"host": "gone"}))
+    os.utime(folder / ".lock", (0, 0))  # the last sign of life of whoever held it
     task = table(flights, tmp_path / "b")
     task.prepare_data()
     for one, other in zip(task.stored.values(), undisturbed.stored.values(), strict=True):
