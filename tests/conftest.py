@@ -199,9 +199,7 @@ def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
     assert any(line.startswith(beginning) for line in process.stdout)
 
 
-def script(
-    name: str, *flags: str | Path, cwd: Path, output: Path | None = None
-) -> subprocess.CompletedProcess[str]:
+def script(name: str, *flags: str | Path, cwd: Path, output: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a script as a user does; what it prints goes to that file instead, if there is one."""
     arguments = [str(ROOT / "scripts" / f"{name}.py"), *map(str, flags)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # two threads wait for each other where other work goes on

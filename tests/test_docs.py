@@ -86,6 +86,16 @@ def test_a_page_runs_as_it_stands(page: Path, clone: Path) -> None:
         followed.stop()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_powershell_reads_otherwise_is_quoted_or_said(page: Path) -> None:
+    blocks = [block.text for block in blocks_of(page) if block.language == "sh"]
+    for block in blocks:
+        unquoted = re.sub(r"'[^']*'|\"[^\"]*\"|#.*", "", block)
+        assert re.findall(r"(?<!\S)@|[,;$`(){}]", unquoted) == []
+    if any(re.search(r"^curl|\\$|'\{\"", block, re.MULTILINE) for block in blocks):
+        assert "PowerShell" in prose(page)
+
+
 def test_no_other_commands_are_left_out() -> None:
     left_out = Counter(
         (page.stem, why) for page in PAGES for words in commands_of(page) if (why := why_not_run(shlex.join(words)))

@@ -1,5 +1,6 @@
 import fcntl
 import json
+import os
 import pty
 import re
 import struct
@@ -76,9 +77,9 @@ def test_tensorboard_has_the_graph_and_the_hyperparameters(run_fit):
 def test_on_a_terminal_each_epochs_line_stays_above_the_bar(run_fit, monkeypatch):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 200, 0, 0))
-    with ThreadPoolExecutor() as pool, open(ours, "rb", buffering=0) as screen:
+    with ThreadPoolExecutor() as pool, os.fdopen(ours, "rb", buffering=0) as screen:
         sent = pool.submit(lambda: b"".join(iter(partial(until_closed, screen), b"")).decode())
-        with open(theirs, "w") as terminal:
+        with os.fdopen(theirs, "w") as terminal:
             monkeypatch.setattr(sys, "stdout", terminal)
             run_fit("--max_epochs", "3", "--hidden", "[8]", name="named")
         lines = shown(sent.result())
