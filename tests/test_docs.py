@@ -158,6 +158,12 @@ def test_a_fit_from_python_that_breaks_off_within_an_epoch_ends_the_same(
     assert all(map(torch.equal, resumed.values(), whole.values()))
 
 
+def test_the_schedule_of_a_page_is_the_codes() -> None:
+    named = re.search(r"The task `log`:.*?, (\S+) schedule;", prose(ROOT / "docs" / "limits.md"), re.DOTALL)
+    assert named is not None
+    assert named[1] == TASKS["log"].recommended["schedule"]
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1200
 
