@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
+import time
 from collections.abc import Mapping
 from functools import cache
 from multiprocessing.context import ForkServerContext
@@ -56,3 +58,55 @@ def run_python(
     else:
         sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")
+
+
+def run_session(arguments: list[str], folder: str, output: str, errors: str, environment: Mapping[str, str]) -> None:
+    """What ``python …`` does in a session of its own."""
+    os.setsid()
+    run_python(arguments, folder, output, errors, environment)
+
+
+class Session:
+    """Such a process in a session of its own, with the part of ``subprocess.Popen`` that tests use.
+
+    Args:
+        arguments: after ``python``.
+        environment: the whole one.
+        folder: for the files that its output goes to.
+    """
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], folder: Path) -> None:
+        self.files = [folder / "stdout", folder / "stderr"]
+        for file in self.files:
+            file.touch()
+        output, errors = map(str, self.files)
+        target = (arguments, str(Path.cwd()), output, errors, environment)
+        self.process = processes().Process(target=run_session, args=target)
+        self.process.start()
+        assert self.process.pid is not None
+        self.pid = self.process.pid
+        while self.poll() is None and os.getsid(self.pid) != self.pid:
+            time.sleep(0.001)
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, if it has ended."""
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+        return self.returncode
+
+    def send_signal(self, signum: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, signum)
+
+    def terminate(self) -> None:
+        """Send it SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def communicate(self) -> tuple[str, str]:
+        """Wait for its end: what it printed, and what it said on stderr."""
+        self.process.join()
+        output, errors = (file.read_text(encoding="utf-8") for file in self.files)
+        return output, errors
