@@ -241,4 +241,5 @@ def test_a_fit_of_several_processes_is_made_beside_others(start_compare: Compare
     printed, errors = process.communicate()
     assert process.returncode == 0, errors
     assert printed.count("device           2 × cpu, precision 32-true\n") == 2
-    assert session(process.pid) == []
+    while session(process.pid):  # the second process of a fit may end after the first
+        time.sleep(0.01)

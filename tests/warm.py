@@ -5,7 +5,6 @@ import os
 import runpy
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from functools import cache
 from multiprocessing.context import ForkServerContext
@@ -72,21 +71,20 @@ class Session:
     Args:
         arguments: after ``python``.
         environment: the whole one.
-        folder: for the files that its output goes to.
+        folder: for the pipes that its output goes through.
     """
 
     def __init__(self, arguments: list[str], environment: Mapping[str, str], folder: Path) -> None:
-        self.files = [folder / "stdout", folder / "stderr"]
-        for file in self.files:
-            file.touch()
-        output, errors = map(str, self.files)
+        pipes = [folder / "stdout", folder / "stderr"]
+        for pipe in pipes:
+            os.mkfifo(pipe)
+        output, errors = map(str, pipes)
         target = (arguments, str(Path.cwd()), output, errors, environment)
         self.process = processes().Process(target=run_session, args=target)
         self.process.start()
         assert self.process.pid is not None
         self.pid = self.process.pid
-        while self.poll() is None and os.getsid(self.pid) != self.pid:
-            time.sleep(0.001)
+        self.pipes = [pipe.open(encoding="utf-8") for pipe in pipes]  # when it has its session
 
     @property
     def returncode(self) -> int | None:
@@ -106,7 +104,9 @@ class Session:
         self.send_signal(signal.SIGTERM)
 
     def communicate(self) -> tuple[str, str]:
-        """Wait for its end: what it printed, and what it said on stderr."""
+        """Wait for its end, and that of all that it started: what they printed, and what they said on stderr."""
+        output, errors = ("" if pipe.closed else pipe.read() for pipe in self.pipes)
+        for pipe in self.pipes:
+            pipe.close()
         self.process.join()
-        output, errors = (file.read_text(encoding="utf-8") for file in self.files)
         return output, errors
