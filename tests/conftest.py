@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 import torch
@@ -25,6 +26,7 @@ from litmlp.server.app import make_app
 from litmlp.server.server import Server, make_server
 from litmlp.signals import INTERRUPTION
 from tests.faults.kills import ENVIRONMENT
+from tests.warm import processes, run_python
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -197,11 +199,17 @@ def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
     assert any(line.startswith(beginning) for line in process.stdout)
 
 
-def script(name: str, *flags: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a script as a user does."""
-    command = [sys.executable, str(root / "scripts" / f"{name}.py"), *map(str, flags)]
+def script(name: str, *flags: str | Path, cwd: Path, output: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a script as a user does; what it prints goes to that file instead, if there is one."""
+    arguments = [str(ROOT / "scripts" / f"{name}.py"), *map(str, flags)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # two threads wait for each other where other work goes on
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    with NamedTemporaryFile("r", encoding="utf-8") as printed, NamedTemporaryFile("r", encoding="utf-8") as errors:
+        files = (str(output or printed.name), errors.name)
+        process = processes().Process(target=run_python, args=(arguments, str(cwd), *files, environment))
+        process.start()
+        process.join(300)
+        assert process.exitcode is not None, errors.read()
+        return subprocess.CompletedProcess(arguments, process.exitcode, printed.read(), errors.read())
 
 
 def drawn(strokes: list[list[tuple[float, float]]], side: int = 200, width: int = 18) -> Image.Image:

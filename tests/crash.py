@@ -1,6 +1,6 @@
 """A callback that breaks a run off where it is told to, as ``--callbacks+=tests.crash.Crash``."""
 
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -10,18 +10,31 @@ class CrashError(RuntimeError):
 
 
 class Crash(Callback):
-    """Breaks off before the batch that makes step ``step``, or in the validation behind it."""
+    """Breaks off at step ``step``.
 
-    def __init__(self, step: int, in_validation: bool = False) -> None:
+    Args:
+        step: how many steps have been made.
+        moment: ``batch``, before the next batch; ``validation``, within the validation that follows; or ``validated``,
+            when that has been logged, but no later resume point was written.
+    """
+
+    def __init__(self, step: int, moment: Literal["batch", "validation", "validated"] = "batch") -> None:
         self.step = step
-        self.in_validation = in_validation
+        self.moment = moment
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Break off."""
-        if trainer.global_step == self.step and not self.in_validation:
-            raise CrashError
+        self.break_off("batch", trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Break off."""
-        if trainer.global_step == self.step and self.in_validation:
+        self.break_off("validation", trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Break off."""
+        self.break_off("validated", trainer)
+
+    def break_off(self, moment: str, trainer: Trainer) -> None:
+        """Break off, if this is the moment and the step."""
+        if moment == self.moment and trainer.global_step == self.step:
             raise CrashError

@@ -2,10 +2,8 @@
 
 import os
 import re
-import runpy
 import shlex
 import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+
+from tests.warm import run_python
 
 BLOCK = re.compile(r"^(?:<!-- file: (\S+) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROUNDING = {"%": 2.0, "": 0.02}  # another CPU rounds otherwise, so metrics differ a little
@@ -51,20 +51,6 @@ def commands_in(block: str) -> Iterator[list[str]]:
             yield words[:end]
             words = words[end + 1 :]
     assert not pending.strip()
-
-
-def run_python(arguments: list[str], folder: str, output: str) -> None:
-    """What ``python …`` does in a folder, in a process that has imported our modules already."""
-    os.dup2(os.open(output, os.O_WRONLY), 1)
-    os.dup2(1, 2)
-    sys.stdout, sys.stderr = (os.fdopen(stream, "w", encoding="utf-8", closefd=False) for stream in (1, 2))
-    os.chdir(folder)
-    if arguments[0] == "-m":
-        sys.argv = arguments[1:]
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = arguments
-        runpy.run_path(arguments[0], run_name="__main__")
 
 
 def interpret(pipe: Connection, folder: str) -> None:

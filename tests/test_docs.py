@@ -1,14 +1,10 @@
 """README.md and docs/: every block runs as it stands and prints what the page shows, links lead somewhere."""
 
-import multiprocessing
-import os
 import re
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ from litmlp.studies.values import read_seeds, read_values
 from tests.conftest import ROOT, SHARED_DATA
 from tests.crash import Crash, CrashError
 from tests.docs_page import Page, blocks_of, commands_in
+from tests.warm import processes
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CLONED = ("benchmarks", "docs", "recipes", "scripts", "src", "tests", *(path.name for path in ROOT.glob("*.txt")))
@@ -67,18 +64,6 @@ def prose(page: Path) -> str:
     return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def processes() -> Iterator[ForkServerContext]:
-    """Starts processes that have imported our modules already, which takes most of a command's time."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"litmlp.commands.{name}" for name in ("fit", "compare", "test", "serve")])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))  # where it finds what it preloads
-        context.Process().start()  # nothing: so that the server of processes starts now
-        yield context
-
-
 @pytest.fixture
 def clone(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A folder like a fresh clone, into which MNIST has been downloaded, where we have it."""
@@ -91,14 +76,24 @@ def clone(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 @pytest.mark.slow
-def test_a_page_runs_as_it_stands(page: Path, clone: Path, processes: ForkServerContext) -> None:
+def test_a_page_runs_as_it_stands(page: Path, clone: Path) -> None:
     if shutil.which("curl") is None and "curl" in page.read_text(encoding="utf-8"):
         pytest.skip("there is no curl here")
-    followed = Page(clone, processes, lambda line: why_not_run(line) is not None or lacks_data(line))
+    followed = Page(clone, processes(), lambda line: why_not_run(line) is not None or lacks_data(line))
     try:
         followed.follow(page)
     finally:
         followed.stop()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_powershell_reads_otherwise_is_quoted_or_said(page: Path) -> None:
+    blocks = [block.text for block in blocks_of(page) if block.language == "sh"]
+    for block in blocks:
+        unquoted = re.sub(r"'[^']*'|\"[^\"]*\"|#.*", "", block)
+        assert re.findall(r"(?<!\S)@|[,;$`(){}]", unquoted) == []
+    if any(re.search(r"^curl|\\$|'\{\"", block, re.MULTILINE) for block in blocks):
+        assert "PowerShell" in prose(page)
 
 
 def test_no_other_commands_are_left_out() -> None:
@@ -161,6 +156,12 @@ def test_a_fit_from_python_that_breaks_off_within_an_epoch_ends_the_same(
     assert torch.load("runs/crashed/checkpoints/last.ckpt")["global_step"] == 33
     resumed, whole = (namespace["fit"](f"runs/{name}", 6).state_dict() for name in ("crashed", "whole"))
     assert all(map(torch.equal, resumed.values(), whole.values()))
+
+
+def test_the_schedule_of_a_page_is_the_codes() -> None:
+    named = re.search(r"The task `log`:.*?, (\S+) schedule;", prose(ROOT / "docs" / "limits.md"), re.DOTALL)
+    assert named is not None
+    assert named[1] == TASKS["log"].recommended["schedule"]
 
 
 def test_the_readme_is_short() -> None:

@@ -1,4 +1,13 @@
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import torch
@@ -59,7 +68,57 @@ def test_tensorboard_has_the_graph_and_the_hyperparameters(run_fit):
     assert parameters["lr"].number_value == 0.004
     assert {"optimizer", "dropout", "seed"} <= set(parameters)
     assert parameters["hidden"].string_value == "[256, 128]"
-    assert {"_hparams_/session_end_info", "_hparams_/experiment"} <= set(events.PluginTagToContent("hparams"))
+    assert "_hparams_/session_end_info" in events.PluginTagToContent("hparams")
+    contents = events.SummaryMetadata("_hparams_/experiment").plugin_data.content
+    columns = [column.name for column in HParamsPluginData.FromString(contents).experiment.hparam_infos]
+    assert columns[:5] == ["hidden", "lr", "batch_size", "max_epochs", "seed"]
+
+
+def test_on_a_terminal_each_epochs_line_stays_above_the_bar(run_fit, monkeypatch):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 200, 0, 0))
+    with ThreadPoolExecutor() as pool, os.fdopen(ours, "rb", buffering=0) as screen:
+        sent = pool.submit(lambda: b"".join(iter(partial(until_closed, screen), b"")).decode())
+        with os.fdopen(theirs, "w") as terminal:
+            monkeypatch.setattr(sys, "stdout", terminal)
+            run_fit("--max_epochs", "3", "--hidden", "[8]", name="named")
+        lines = shown(sent.result())
+    assert [line.split("  ")[0] for line in lines[4:7]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert re.fullmatch(r"Epoch 2: 100%\|█+\| 20/20 \[.*, val/loss=.*\]", lines[7])
+    assert "v_num" not in sent.result()
+
+
+def until_closed(screen):
+    """What a terminal shows next; nothing when all programs have closed it, which Linux calls an error."""
+    try:
+        return screen.read(4096)
+    except OSError:
+        return b""
+
+
+def shown(sent):
+    """The lines that stay on a terminal."""
+    lines, row = [""], 0
+    for part in re.split(r"(\r\n|\n|\r|\x1b\[A)", sent):
+        if part == "\x1b[A":
+            row -= 1
+        elif part.endswith("\n"):
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif part and part != "\r":
+            lines[row] = part + lines[row][len(part) :]
+    return [line.rstrip() for line in lines]
+
+
+def test_a_quick_pass_through_the_code_leaves_nothing(run_fit, capsys, tmp_path):
+    run_fit("--fast_dev_run", "true")
+    assert re.match(r"epoch 1/1  val/loss \d", capsys.readouterr().out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_are_no_curves_no_command_shows_them(run_fit, capsys):
+    run = run_fit("--max_epochs", "1", "--logger", "false")
+    assert capsys.readouterr().out.splitlines()[-1] == f"best checkpoint  {run.best}"
 
 
 def test_the_config_of_a_run_repeats_it_bit_for_bit(run_fit):

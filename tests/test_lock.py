@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -251,12 +252,20 @@ def test_a_container_counts_as_another_host(tmp_path: Path) -> None:
     assert_free(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b'{"host": "kiwi", "mach', b"[1]", b"[" * 9999, b'{"pid": "1"}'])
-def test_a_damaged_lock_counts_for_a_minute(content: bytes, tmp_path: Path) -> None:
-    write(tmp_path, content, age=30)
-    assert re.fullmatch(f"{tmp_path} is in use by an unknown process{SIGN_OF_LIFE}", refusal(tmp_path))
-    write(tmp_path, content, age=61)
-    assert_free(tmp_path)
+def test_a_damaged_lock_counts_for_a_minute(tmp_path: Path) -> None:
+    """Each is waited for, as one that is just being written: side by side."""
+    contents = {"a": b"", "b": b'{"host": "kiwi", "mach', "c": b"[1]", "d": b"[" * 9999, "e": b'{"pid": "1"}'}
+
+    def check(name: str) -> None:
+        folder = tmp_path / name
+        folder.mkdir()
+        write(folder, contents[name], age=30)
+        assert re.fullmatch(f"{folder} is in use by an unknown process{SIGN_OF_LIFE}", refusal(folder)), name
+        write(folder, contents[name], age=61)
+        assert_free(folder)
+
+    with ThreadPoolExecutor(len(contents)) as pool:
+        list(pool.map(check, contents))
 
 
 def test_a_lock_that_is_just_being_written_is_waited_for(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 import litmlp
 from litmlp import UsageError
-from litmlp.commands import compare, export, fit, predict, test
+from litmlp.commands import export, fit, predict, test
 from litmlp.runs import Run
 from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import read_command
@@ -75,7 +75,8 @@ def test_every_command_takes_it_and_a_run_is_resumed(here: Path, capsys: pytest.
     assert capsys.readouterr().out.startswith(f"test/loss       {reached['test']['loss']:#.4g}\n")
     export.main(["--ckpt", str(whole.folder), "--format", "pt2"])
     assert Path("colours.pt2").is_file()
-    compare.main([*FLAGS, "--vary", "lr", "[0.01, 0.03]", "--max_epochs", "1"])
+    compared = script("compare", *FLAGS, "--vary", "lr", "[0.01, 0.03]", "--max_epochs", "1", cwd=here)
+    assert (compared.returncode, compared.stderr) == (0, "")
     assert Path("lightning_logs/colours/colours-lr-comparison/colours-lr.svg").is_file()
 
     reference, fitted = (script(name, *FLAGS, "--max_epochs", "2", cwd=here) for name in ("by_hand", "fit"))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from litmlp.commands import predict
+from litmlp.commands import export, predict
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.drawings import to_drawing
@@ -67,6 +67,19 @@ def test_what_is_no_file_is_not_waited_for(digits: Path, tmp_path: Path) -> None
         r"predict.py: a b\x1b[2J: can't be read (No such file or directory)",
         "predict.py: 4 of 4 inputs couldn't be answered",
     ]
+
+
+def test_names_that_no_file_can_have(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty one would be the whole working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("not to be read")
+    long = "o" * 300
+    with pytest.raises(UsageError, match="^an INPUT is empty: name an image, a folder of images, or numbers$"):
+        predict.main(["--ckpt", str(digits), ""])
+    with pytest.raises(Failure, match=f"^--ckpt {long}: there is no such run's folder or checkpoint$"):
+        predict.main(["--ckpt", long, "seven.png"])
+    with pytest.raises(Failure, match=rf"^can't write {long}.pt2 \(File name too long\)"):
+        export.main(["--ckpt", str(digits), "--format", "pt2", "--output", f"{long}.pt2"])
 
 
 def test_a_name_does_not_control_the_terminal(digits: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:

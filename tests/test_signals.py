@@ -41,7 +41,7 @@ def test_while_starting_up_it_ends_at_once(signum: signal.Signals, start: Start,
 def test_ctrl_c_in_training_saves_what_the_same_command_goes_on_from(
     start: Start, run_fit: Fit, tmp_path: Path
 ) -> None:
-    epochs = ["--max_epochs", "60"]
+    epochs = ["--max_epochs", "60", "--hidden", "[16]"]
     process = start("fit", *FLAGS, *epochs)
     wait_for_line(process, "epoch 5/")
     process.send_signal(signal.SIGINT)

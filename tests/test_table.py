@@ -230,7 +230,7 @@ def test_a_run_that_is_broken_off_ends_as_one_that_was_not(houses_csv: Path, run
     reference = run_fit(*flags, task="table", name="reference")
     for step in (0, 5, 11):
         break_off(run_fit, flags, "table", step=step)
-    break_off(run_fit, flags, "table", step=16, in_validation=True)
+    break_off(run_fit, flags, "table", step=16, moment="validation")
     run = run_fit(*flags, "--callbacks=null", task="table", points=points_everywhere())
     assert differences(run.folder, reference.folder) == []
 

@@ -100,7 +100,7 @@ def test_one_that_goes_up_is_found(file: str, line: str, found: str, tmp_path: P
 
 
 LOOK = """
-import json, sys, threading, urllib.request
+import json, sys, threading, time, urllib.request
 from litmlp.commands import {command}
 def look():
     print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
@@ -111,7 +111,7 @@ if "{command}" == "serve":
         def ask():
             url = f"http://127.0.0.1:{{sockets[0].getsockname()[1]}}"
             while not server.started:
-                pass
+                time.sleep(0.01)
             card = json.load(urllib.request.urlopen(f"{{url}}/model"))
             if card["columns"]:
                 row = {{column["name"]: column["typical"] for column in card["columns"]}}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 NOT_OF_THE_RUN = {"seconds", "best_checkpoint"}  # the clock, and a path
 # An interrupted run has one events file for each start, and its last-but-one resume point is another.
 MAY_DIFFER = ("events.out.tfevents.", "previous.ckpt")
+PLACE = re.compile(r"^/.*/(?=checkpoints(/|$))")
 
 
 def differences(run: Path, reference: Path) -> list[str]:
@@ -42,8 +44,17 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def load(checkpoint: Path) -> Any:
-    """A checkpoint's content."""
-    return torch.load(checkpoint, weights_only=True)
+    """A checkpoint's content, without where its run lies."""
+    return without_place(torch.load(checkpoint, weights_only=True))
+
+
+def without_place(value: Any) -> Any:
+    """A nested value in which paths begin at a run's checkpoints."""
+    if isinstance(value, str):
+        return PLACE.sub("", value)
+    if isinstance(value, dict):
+        return type(value)((without_place(key), without_place(inside)) for key, inside in value.items())
+    return [without_place(inside) for inside in value] if isinstance(value, list) else value
 
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -25,6 +25,11 @@ SCENARIOS = {
     "digits-average": "--max_epochs 30 --dropout 0.3 --batch_norm true --callbacks+=EMAWeightAveraging"
     " --callbacks.decay=0.9 --callbacks.update_every_n_steps=3",
     "digits-no_validation": "--max_epochs 40 --dropout 0.3 --limit_val_batches 0",
+    "digits-keep_best": "--max_epochs 40 --dropout 0.3 --callbacks+=ModelCheckpoint --callbacks.monitor=val/loss"
+    " --callbacks.save_top_k=3 --callbacks.filename={epoch}-{step}",
+    "digits-keep_steps": "--max_epochs 40 --dropout 0.3 --callbacks+=ModelCheckpoint --callbacks.save_top_k=-1"
+    " --callbacks.every_n_train_steps=70 --callbacks.filename={epoch}-{step}",
+    "digits-threads": "--max_epochs 40 --dropout 0.3 --threads 2",
     "digits-max_steps": "--max_epochs -1 --max_steps 905 --dropout 0.3 --schedule cosine",
     "log": "--max_epochs 10 --dropout 0.3",
     "log-sgd": "--max_epochs 10 --dropout 0.3 --optimizer sgd --schedule constant --batch_size 100",
