@@ -30,6 +30,12 @@ def test_killed_runs_end_as_undisturbed_ones(capfd: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.slow
+def test_killed_searches_lose_no_trial(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--rounds", "2", "--seed", "1", "--only", "search", "--jobs", "1"]) == 0
+    assert re.search(r"^(\d) of \1 rounds, (\d+) of \2 kills: identical$", capfd.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.slow
 def test_of_two_processes_that_are_given_one_run_one_trains_it(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--rounds", "2", "--seed", "3", "--only", "digits-conv,xor", "--competing", "--jobs", "1"]) == 0
     assert capfd.readouterr().out.splitlines()[-1] == "2 of 2 rounds, 2 of 2 competitions: identical"
