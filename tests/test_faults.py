@@ -11,6 +11,8 @@ from random import Random
 import pytest
 import torch
 
+from litmlp.errors import UsageError
+from litmlp.training.torchrun import patience
 from tests.conftest import ROOT, Fit
 from tests.faults.__main__ import main
 from tests.faults.compare import curves, differences
@@ -86,3 +88,13 @@ def test_ctrl_c_ends_all_processes_with_one_line(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert errors.endswith("\nfit.py: stopped by SIGINT; resume with --resume lightning_logs/xor/two\n")
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "1.5", "soon", ""])
+def test_a_patience_that_is_no_number_of_seconds_is_told(seconds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITMLP_PATIENCE", seconds)
+    with pytest.raises(UsageError) as error:
+        patience()
+    assert str(error.value) == f"LITMLP_PATIENCE={seconds}: must be a whole number of seconds above 0"
+    monkeypatch.setenv("LITMLP_PATIENCE", "60")
+    assert patience().total_seconds() == 60
