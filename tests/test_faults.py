@@ -11,6 +11,8 @@ from random import Random
 import pytest
 import torch
 
+from litmlp.errors import UsageError
+from litmlp.training.torchrun import patience
 from tests.conftest import ROOT, Fit
 from tests.faults.__main__ import main
 from tests.faults.compare import curves, differences
@@ -27,6 +29,12 @@ def test_killed_runs_end_as_undisturbed_ones(capfd: pytest.CaptureFixture[str]) 
     kills = re.fullmatch(r"2 of 2 rounds, (\d+) of \1 kills: identical", closing)
     assert kills is not None
     assert int(kills[1]) > 0
+
+
+@pytest.mark.slow
+def test_killed_searches_lose_no_trial(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--rounds", "2", "--seed", "1", "--only", "search", "--jobs", "1"]) == 0
+    assert re.search(r"^(\d) of \1 rounds, (\d+) of \2 kills: identical$", capfd.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -80,3 +88,13 @@ def test_ctrl_c_ends_all_processes_with_one_line(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert errors.endswith("\nfit.py: stopped by SIGINT; resume with --resume lightning_logs/xor/two\n")
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "1.5", "soon", ""])
+def test_a_patience_that_is_no_number_of_seconds_is_told(seconds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITMLP_PATIENCE", seconds)
+    with pytest.raises(UsageError) as error:
+        patience()
+    assert str(error.value) == f"LITMLP_PATIENCE={seconds}: must be a whole number of seconds above 0"
+    monkeypatch.setenv("LITMLP_PATIENCE", "60")
+    assert patience().total_seconds() == 60

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -232,6 +233,18 @@ def test_a_comparison_ends_when_the_process_that_forks_is_killed(start_compare: 
     assert process.returncode == 1
     while session(process.pid):  # they save first
         time.sleep(0.01)
+
+
+@ON_LINUX
+def test_a_request_that_the_process_that_forks_did_not_read_is_no_traceback(here: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, Jobs(PlainStarter()) as jobs:
+        jobs.starter.endings.close()
+        jobs.starter.endings = ours
+        ours.send(b"a request")
+        theirs.close()  # with the request unread, as when it is killed: so the connection is reset
+        with pytest.raises(Failure, match="^the process that starts fits was killed: "):
+            jobs.wait()
 
 
 @ON_LINUX

@@ -1,5 +1,6 @@
 """search.py finds settings: trials that are runs, none lost or counted twice, whoever is killed."""
 
+import copy
 import json
 import math
 import sys
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from litmlp.commands import search
@@ -20,8 +22,9 @@ from litmlp.studies.plots import drawn
 from litmlp.studies.search_plan import plan_search, recommended
 from litmlp.studies.search_plots import scale_of, search_spec
 from litmlp.studies.space import Choice, Interval, Space, extremes, read_space
-from litmlp.studies.storage import open_journal
+from litmlp.studies.storage import open_database, open_journal
 from litmlp.studies.trials import Trial, Trials
+from litmlp.studies.workers import number_of
 
 XOR = ["--task", "xor", "--accelerator", "cpu", "--max_epochs", "6", "--batch_size", "64"]
 
@@ -198,6 +201,36 @@ def test_a_trial_of_a_dead_process_is_neither_lost_nor_counted_twice(tmp_path: P
     assert trials.next(3) is None
     assert [trial.value for trial in trials.of(TrialState.COMPLETE)] == [-math.inf, 0.7, -math.inf]
     assert len(trials.of(*TrialState)) == 3
+
+
+def test_a_trial_that_passes_from_a_dead_worker_to_another_is_made_once(tmp_path: Path) -> None:
+    plan = plan_search(SPACE, None, XOR[:4])
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    first, second = (
+        Trials(open_database(url, 60), "xor/xor", plan.asked, plan.space, 0, 6, recommended(plan)) for _ in range(2)
+    )
+    lost, other = first.next(2), first.next(2)
+    assert lost is not None
+    assert other is not None
+    # Optuna lets a stale trial fail, and then adds one in its place: here two workers do so, of which one is slow.
+    first.storage.set_trial_state_values(lost.handle._trial_id, TrialState.FAIL)
+    again = second.next(2)
+    assert again is not None
+    assert (again.number, again.settings) == (lost.number, lost.settings)
+    assert isinstance(first.storage, RDBStorage)
+    replace = first.storage.get_heartbeat_stale_trial_callback()
+    assert replace is not None
+    replace(first.study, copy.deepcopy(first.known(lost)))
+    assert [first.next(2), second.next(2), first.next(2)] == [None] * 3
+    for trials, trial in ((first, other), (second, again)):
+        trials.finish(trial, 0.5, {"test": 0.5, "seconds": 1.0})
+    assert sorted(number_of(trial) for trial in first.of(TrialState.COMPLETE)) == [0, 1]
+    assert first.of(TrialState.RUNNING, TrialState.WAITING) == []
+    third = first.next(3)
+    assert third is not None
+    assert third.number not in (0, 1)
+    first.close()
+    second.close()
 
 
 def test_what_is_worse_than_the_median_is_stopped_but_not_at_once(tmp_path: Path) -> None:

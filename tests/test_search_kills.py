@@ -1,11 +1,7 @@
 """Searches as processes: their trials are runs, none is lost or counted twice, whoever is killed."""
 
-import os
 import re
-import shutil
 import signal
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +13,10 @@ from optuna.trial import TrialState
 
 from litmlp.runs import Run
 from litmlp.studies.storage import open_journal
-from litmlp.studies.trials import number_of
+from litmlp.studies.workers import number_of
 from tests.conftest import Start, script, wait_for_line
 from tests.faults.compare import compare, differences, load
+from tests.postgresql import MISSING, is_possible, make_database, postgresql
 
 XOR = ["--task", "xor", "--accelerator", "cpu", "--max_epochs", "6", "--batch_size", "64"]
 RATES = ["--space", "{lr: [1e-3, 1.0, log], dropout: [0, 0.9]}"]  # some of them are stopped
@@ -119,32 +116,19 @@ def test_two_searches_at_once_in_one_folder_are_refused(tmp_path: Path, start: S
 
 
 @pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """The URL of a real PostgreSQL of Debian's packages, in a temporary folder, which no other machine can reach."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs or os.geteuid() != 0:
-        pytest.skip("there is no PostgreSQL here, or no root to start it as another user: apt-get install postgresql")
-    folder = Path(
-        tempfile.mkdtemp(prefix="postgresql-")
-    )  # a socket's path must be short, and another user's folders open
-    shutil.chown(folder, "postgres")
-
-    def run(program: str, *flags: str) -> None:
-        command = [str(programs[-1] / program), "-D", str(folder / "data"), *flags]
-        subprocess.run(command, user="postgres", cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    run("initdb", "-A", "trust")
-    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", f"-k {folder} -c listen_addresses= -c fsync=off", "start")
-    yield f"postgresql://postgres@/postgres?host={folder}"
-    run("pg_ctl", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
+def database() -> Iterator[str]:
+    """The URL of a database on a real PostgreSQL."""
+    if not is_possible():
+        pytest.skip(MISSING)
+    with postgresql() as server:
+        yield make_database(server, "search")
 
 
 @pytest.mark.slow
 def test_workers_share_a_database_and_one_takes_over_from_a_dead_one(
-    postgresql: str, tmp_path: Path, start: Start
+    database: str, tmp_path: Path, start: Start
 ) -> None:
-    flags = [*XOR, *RATES, "--trials", "12", "--jobs", "1", "--storage", postgresql, "--heartbeat", "1"]
+    flags = [*XOR, *RATES, "--trials", "12", "--jobs", "1", "--storage", database, "--heartbeat", "1"]
     workers = [start("search", *flags) for _ in range(3)]
     for worker in workers:
         wait_for_line(worker, "trial ")
@@ -154,7 +138,7 @@ def test_workers_share_a_database_and_one_takes_over_from_a_dead_one(
     printed, errors = workers[2].communicate()
     assert (workers[2].returncode, errors) == (0, "")
     assert "| trial | validation accuracy (%) |" in printed
-    storage = RDBStorage(postgresql)
+    storage = RDBStorage(database)
     found = optuna.load_study(study_name="xor/xor", storage=storage).trials
     storage.engine.dispose()
     done = [number_of(trial) for trial in found if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
@@ -12,7 +13,11 @@ from tests.faults.compare import differences
 from tests.faults.competing import compete
 from tests.faults.kills import draw_moment, run_until
 from tests.faults.scenarios import MNIST_DATA, SCENARIOS, command, prepare, run_folder
+from tests.faults.searches import ON_JOURNAL, ON_POSTGRESQL, search_on_database, search_on_journal, search_undisturbed
 from tests.faults.torchrun import run_killing_workers, under_torchrun
+from tests.postgresql import MISSING, is_possible, make_database, postgresql
+
+SEARCHES = (ON_JOURNAL, ON_POSTGRESQL)
 
 
 class Harness:
@@ -24,16 +29,24 @@ class Harness:
         seed: of the drawn moments.
         torchrun: whether the command runs on two processes under torchrun.
         competing: whether two processes are given one run, instead of one that is killed.
+        server: the URL of a PostgreSQL, if there is one.
     """
 
     def __init__(
-        self, folder: Path, data_dir: Path, seed: int, torchrun: bool = False, competing: bool = False
+        self,
+        folder: Path,
+        data_dir: Path,
+        seed: int,
+        torchrun: bool = False,
+        competing: bool = False,
+        server: str | None = None,
     ) -> None:
         self.folder = folder
         self.data_dir = data_dir
         self.seed = seed
         self.torchrun = torchrun
         self.competing = competing
+        self.server = server
         self.lifetimes: dict[str, float] = {}
 
     def command(self, scenario: str) -> list[str]:
@@ -45,6 +58,9 @@ class Harness:
         """Make the undisturbed run of a scenario."""
         cwd = self.folder / "undisturbed" / scenario
         cwd.mkdir(parents=True)
+        if scenario in SEARCHES:
+            self.lifetimes[scenario] = search_undisturbed(cwd)
+            return
         prepare(scenario, cwd)
         end = run_until(self.command(scenario), cwd, None)
         if end.complaint and not (self.torchrun and end.complaint.startswith("exit code 0")):
@@ -57,13 +73,25 @@ class Harness:
         cwd = self.folder / f"round_{number}"
         cwd.mkdir()
         prepare(scenario, cwd)
-        disturb = self.kill_workers if self.torchrun else self.compete if self.competing else self.kill_and_go_on
-        told, wrong = disturb(scenario, cwd, random)
-        wrong += differences(run_folder(cwd, scenario), run_folder(self.folder / "undisturbed" / scenario, scenario))
+        if scenario in SEARCHES:
+            told, wrong = self.search(scenario, cwd, random)
+        else:
+            disturb = self.kill_workers if self.torchrun else self.compete if self.competing else self.kill_and_go_on
+            told, wrong = disturb(scenario, cwd, random)
+            reference = run_folder(self.folder / "undisturbed" / scenario, scenario)
+            wrong += differences(run_folder(cwd, scenario), reference)
         print(f"round {number} {scenario}: {', '.join(told)}: {'; '.join(wrong[:8]) or 'identical'}", flush=True)
         if not wrong:
             shutil.rmtree(cwd)
         return len(told), wrong
+
+    def search(self, scenario: str, cwd: Path, random: Random) -> tuple[list[str], list[str]]:
+        """Kill processes of a search: the kills, and what was wrong."""
+        lifetime = self.lifetimes[scenario]
+        if scenario == ON_JOURNAL:
+            return search_on_journal(cwd, self.folder / "undisturbed" / scenario, random, lifetime)
+        assert self.server is not None
+        return search_on_database(cwd, make_database(self.server, cwd.name), random, lifetime)
 
     def kill_and_go_on(self, scenario: str, cwd: Path, random: Random) -> tuple[list[str], list[str]]:
         """Start the command again and again until it ends: the kills, and what was wrong."""
@@ -96,19 +124,23 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--rounds", type=int, default=4, help="runs that are killed one to five times each")
     parser.add_argument("--seed", type=int, default=0, help="of the drawn moments")
-    parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios or tasks, separated by commas")
+    parser.add_argument("--only", help="scenarios, tasks or search, separated by commas; all by default")
     parser.add_argument("--data_dir", type=Path, default=MNIST_DATA, help="where MNIST lies, unpacked or not")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--torchrun", action="store_true", help="two processes, of which torchrun restarts dead ones")
     parser.add_argument("--competing", action="store_true", help="no kills: two processes are given one run at a time")
     parser.add_argument("--keep", action="store_true", help="keep the folders of rounds that differ")
     options = parser.parse_args(argv)
-    chosen = choose(options.only.split(","))
+    scenarios = [*SCENARIOS] if options.torchrun or options.competing else [*SCENARIOS, *possible_searches()]
+    chosen = choose(options.only.split(",") if options.only else scenarios, scenarios)[: options.rounds]
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    harness = Harness(folder, options.data_dir.absolute(), options.seed, options.torchrun, options.competing)
     numbers = range(options.rounds)
-    with ThreadPoolExecutor(options.jobs) as pool:
-        list(pool.map(harness.make_reference, chosen[: options.rounds]))
+    with ExitStack() as at_end:
+        server = at_end.enter_context(postgresql()) if ON_POSTGRESQL in chosen else None
+        data_dir = options.data_dir.absolute()
+        harness = Harness(folder, data_dir, options.seed, options.torchrun, options.competing, server)
+        pool = at_end.enter_context(ThreadPoolExecutor(options.jobs))
+        list(pool.map(harness.make_reference, chosen))
         rounds = list(pool.map(lambda number: harness.make_round(number, chosen[number % len(chosen)]), numbers))
     kills, identical = sum(kills for kills, _ in rounds), sum(kills for kills, wrong in rounds if not wrong)
     what = "competitions" if options.competing else "kills"
@@ -121,15 +153,23 @@ def main(argv: list[str]) -> int:
     return 0 if not any(wrong for _, wrong in rounds) else 1
 
 
-def choose(names: list[str]) -> list[str]:
-    """The scenarios of these names or tasks.
+def possible_searches() -> list[str]:
+    """The scenarios of a search; without one on PostgreSQL where that can't be started, which is printed."""
+    if is_possible():
+        return [*SEARCHES]
+    print(f"without {ON_POSTGRESQL}: {MISSING}")
+    return [ON_JOURNAL]
+
+
+def choose(names: list[str], scenarios: list[str]) -> list[str]:
+    """Those of the scenarios that have these names or tasks.
 
     Raises:
         SystemExit: if there is none of such a name.
     """
-    chosen = [scenario for scenario in SCENARIOS if not {scenario, scenario.partition("-")[0]}.isdisjoint(names)]
+    chosen = [scenario for scenario in scenarios if not {scenario, scenario.partition("-")[0]}.isdisjoint(names)]
     if not chosen:
-        sys.exit(f"there is no scenario {', '.join(names)}; there are {', '.join(SCENARIOS)}")
+        sys.exit(f"there is no scenario {', '.join(names)}; there are {', '.join(scenarios)}")
     return chosen
 
 

@@ -65,8 +65,8 @@ def children(pid: int) -> list[int]:
 
 
 def read(pid: int, name: str) -> str:
-    """A file that the kernel keeps about a process; empty if the process is gone."""
+    """A file that the kernel keeps about a process; empty if the process is gone, or not ours to look at."""
     try:
         return Path(f"/proc/{pid}/{name}").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, PermissionError, ProcessLookupError):
         return ""

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 import yaml
 from lightning.pytorch import Trainer
 
-from litmlp.commands.resuming import choose_resume_point
+from litmlp.commands.resuming import choose_resume_point, share_steps
 from litmlp.errors import Failure
 from litmlp.files import output_fails, writing
 from litmlp.lock import InUseError
@@ -83,6 +82,7 @@ def train_and_test(command: Command, trainer: Trainer, task: Task, model: MLP, p
     """
     points_before = command.run.resume_points() if command.run else None
     start_from, resume_point = choose_resume_point(command, model, trainer)
+    share_steps(task, trainer, resume_point)
     run = points.run = choose_run(command, trainer)
     with locked(run, points, trainer), saving_at_signals(run), one_line_for_what_breaks(run):
         if points_before is not None and run.resume_points() != points_before:
@@ -202,7 +202,7 @@ def one_line_for_what_breaks(run: Run) -> Iterator[None]:
         if error.errno not in OF_THE_DISK or output_fails():
             raise
         raise Failure(f"can't write {run.folder} ({error.strerror}): {ADVICE}") from error
-    except RuntimeError as error:  # so gloo reports that a process has gone
-        if not re.search("Connection (closed|reset) by peer", str(error)):
+    except RuntimeError as error:
+        if not (loss := torchrun.loss_in_words(error)):
             raise
-        raise Failure(f"another process of this run has died: {INTERRUPTION.advice}") from error
+        raise Failure(f"{loss}: {INTERRUPTION.advice}") from error

@@ -9,8 +9,9 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
 from litmlp.studies.outcomes import SCORES, markdown
-from litmlp.studies.trials import OUTCOME, Trials, number_of
+from litmlp.studies.trials import OUTCOME, Trials
 from litmlp.studies.values import as_text
+from litmlp.studies.workers import number_of
 
 BEST = 5  # trials in the table
 

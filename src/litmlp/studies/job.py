@@ -11,6 +11,8 @@ from litmlp.errors import Failure
 from litmlp.signals import INTERRUPTION
 from litmlp.training.reports import CONTINUE, STOP
 
+STOPPED = {128 + signum: signum for signum in (signal.SIGINT, signal.SIGTERM)}  # by exit codes
+
 
 class Job:
     """A fit, under way or ended.
@@ -82,9 +84,11 @@ class Job:
         assert self.code is not None
         if was_stopped:
             return printed
-        sys.stderr.write(errors)
-        if self.code < 0:
-            raise Failure(f"the fit was killed by {signal.Signals(-self.code).name}: {INTERRUPTION.advice}")
+        if self.code not in STOPPED:
+            sys.stderr.write(errors)
+        if self.code < 0 or self.code in STOPPED:
+            signum = STOPPED.get(self.code, -self.code)
+            raise Failure(f"the fit was killed by {signal.Signals(signum).name}: {INTERRUPTION.advice}")
         if self.code:
             sys.exit(self.code)
         return printed

@@ -112,7 +112,9 @@ class Jobs:
         ready = select.select([self.starter.endings, *talking], [], [], timeout)[0]
         found = [job for connection, job in talking.items() if connection in ready and job.receive()]
         if self.starter.endings in ready:
-            ending = self.starter.endings.recv(ENDING.size)
+            ending = b""
+            with suppress(ConnectionResetError):  # it was killed before it had read a request
+                ending = self.starter.endings.recv(ENDING.size)
             if not ending:
                 raise Failure(f"the process that starts fits was killed: {INTERRUPTION.advice}")
             number, code = ENDING.unpack(ending)

@@ -5,6 +5,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, MedianPruner
 from optuna.samplers import BaseSampler, TPESampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
@@ -27,6 +28,7 @@ class SeededTPE(BaseSampler):
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.number = -1
+        self.space = IntersectionSearchSpace(include_pruned=True)  # looks at each trial once, a sampler's own at all
 
     def of(self, trial: FrozenTrial) -> TPESampler:
         """The sampler of one trial."""
@@ -38,7 +40,7 @@ class SeededTPE(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The flags that are drawn together."""
-        return self.of(trial).infer_relative_search_space(study, trial)
+        return {flag: values for flag, values in self.space.calculate(study).items() if not values.single()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

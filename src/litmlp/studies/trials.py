@@ -1,24 +1,22 @@
 """The trials of a search: which is next, what they reported and came to. They survive whoever works on them."""
 
 import math
-import time
 import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, RDBStorage, fail_stale_trials
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from litmlp.errors import UsageError
 from litmlp.studies.sampler import SeededTPE, make_pruner
 from litmlp.studies.space import Space
 from litmlp.studies.values import as_text
+from litmlp.studies.workers import Workers, number_of, numbers
 
 ASKED, OUTCOME = "litmlp_asked", "litmlp_outcome"  # the attributes of a study and of a trial
-DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-COUNTED = (*DONE, TrialState.RUNNING, TrialState.WAITING)
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -64,7 +62,6 @@ class Trials:
         recommended: dict[str, Any] | None,
     ) -> None:
         self.storage, self.space, self.epochs = storage, space, epochs
-        self.heartbeats = storage if isinstance(storage, RDBStorage) else None
         self.study = optuna.create_study(
             storage=storage,
             study_name=name,
@@ -74,21 +71,21 @@ class Trials:
             pruner=make_pruner(epochs),
         )
         self.distributions = {flag: values.distribution() for flag, values in space.items()}
-        self.beaten, self.seen = time.monotonic(), set[int]()
+        self.workers = Workers(self.study, storage) if isinstance(storage, RDBStorage) else None
         stored = self.study.user_attrs.get(ASKED)
         if stored is not None:
             check_same(asked, stored, name)
         elif recommended is not None:
             self.study.enqueue_trial(recommended, skip_if_exists=True)
         self.study.set_user_attr(ASKED, asked)
-        if self.heartbeats is None:
+        if self.workers is None:
             for trial in self.of(TrialState.RUNNING):  # of a process that is no more
                 self.give_back(trial._trial_id)
 
     def close(self) -> None:
         """Close the connections to a database."""
-        if self.heartbeats is not None:
-            self.heartbeats.engine.dispose()
+        if self.workers is not None:
+            self.workers.storage.engine.dispose()
 
     def of(self, *states: TrialState) -> list[FrozenTrial]:
         """The trials in these states."""
@@ -100,17 +97,14 @@ class Trials:
         Args:
             most: how many there shall be; None for any number.
         """
-        self.take_over()
-        if not self.of(TrialState.WAITING) and most is not None and len(self.of(*COUNTED)) >= most:
+        if self.workers is not None:
+            self.workers.take_over()
+        if not self.of(TrialState.WAITING) and most is not None and len(numbers(self.study)) >= most:
             return None
         with warnings.catch_warnings(action="ignore"):  # Optuna's, that it can't send heartbeats: we do
             handle = self.study.ask(self.distributions)
-        if self.heartbeats is not None:
-            self.heartbeats.record_heartbeat(handle._trial_id)
-            before = [trial for trial in self.of(*COUNTED) if trial.number < handle.number]
-            if most is not None and len(before) >= most:  # another worker was faster
-                self.study.tell(handle, state=TrialState.FAIL)
-                return None
+        if self.workers is not None and self.workers.refuse(handle, most):
+            return None
         settings = {flag: self.space[flag].value(drawn) for flag, drawn in handle.params.items()}
         return Trial(number_of(self.storage.get_trial(handle._trial_id)), settings, handle)
 
@@ -118,28 +112,10 @@ class Trials:
         """What the storage knows of a trial."""
         return self.storage.get_trial(trial.handle._trial_id)
 
-    def take_over(self) -> None:
-        """Put the trials of dead workers back among those that wait.
-
-        A worker that died before its first heartbeat can't be missed by Optuna: so everybody sends one for each trial
-        that they see for the first time. Those that wait get one, too, lest the one of its last worker count.
-        """
-        if self.heartbeats is None:
-            return
-        for trial in self.of(TrialState.RUNNING, TrialState.WAITING):
-            if trial.state == TrialState.WAITING or trial._trial_id not in self.seen:
-                self.heartbeats.record_heartbeat(trial._trial_id)
-                self.seen.add(trial._trial_id)
-        with warnings.catch_warnings(action="ignore"):
-            fail_stale_trials(self.study)
-
     def beat(self, trials: list[Trial]) -> None:
         """Send a sign of life for these trials, if it is time."""
-        if self.heartbeats is None or time.monotonic() - self.beaten < (self.heartbeats.heartbeat_interval or 0):
-            return
-        self.beaten = time.monotonic()
-        for trial in trials:
-            self.heartbeats.record_heartbeat(trial.handle._trial_id)
+        if self.workers is not None:
+            self.workers.beat([trial.handle._trial_id for trial in trials])
 
     def report(self, trial: Trial, epoch: int, score: float) -> bool:
         """Keep the score of an epoch: whether the trial shall continue. In its last epoch it may.
@@ -170,11 +146,6 @@ class Trials:
             self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
         except UpdateFinishedTrialError:
             return
-
-
-def number_of(trial: FrozenTrial) -> int:
-    """The number that names a trial's run: its own, or that of the one that it takes over."""
-    return int(trial.system_attrs.get("failed_trial", trial.number))  # set by Optuna's RetryHeartbeatStaleTrialCallback
 
 
 def check_same(asked: Mapping[str, Any], stored: Mapping[str, Any], name: str) -> None:

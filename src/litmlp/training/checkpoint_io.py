@@ -52,6 +52,12 @@ def read_resume_point(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+def is_between_epochs(checkpoint: dict[str, Any]) -> bool:
+    """Whether a resume point lies at an epoch's end."""
+    progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+    return bool(progress["ready"] == progress["processed"])
+
+
 def newest_resume_point(run: Run) -> tuple[Path | None, dict[str, Any]]:
     """The newest intact checkpoint to resume from, and its content; None and {} if there is none.
 
@@ -71,12 +77,19 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
     def __init__(self) -> None:
         self.folders: set[Path] = set()  # where this process has written checkpoints
+        self.is_newest_between_epochs = True
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Replace a checkpoint. The previous ``last.ckpt`` is kept as ``previous.ckpt``; others hold weights only."""
+        """Replace a checkpoint. The previous ``last.ckpt`` is kept as ``previous.ckpt``; others hold weights only.
+
+        Of several processes, some may be lost for good, and the others can resume at an epoch's end only: so what they
+        keep is of such an end.
+        """
         path = Path(path)
         if path.name == "last.ckpt":
-            write_checkpoint(checkpoint, path, path.with_name("previous.ckpt"))
+            is_kept = self.is_newest_between_epochs or len(checkpoint["train_metrics"]) == 1
+            write_checkpoint(checkpoint, path, path.with_name("previous.ckpt") if is_kept else None)
+            self.is_newest_between_epochs = "loops" in checkpoint and is_between_epochs(checkpoint)
         else:
             with writing(path, "make room or rights there, then resume"):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +98,9 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint to resume from."""
-        return read_resume_point(Path(path))
+        checkpoint = read_resume_point(Path(path))
+        self.is_newest_between_epochs = is_between_epochs(checkpoint)
+        return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint for Lightning's ModelCheckpoint, which takes the path from the one it resumed from.

@@ -12,7 +12,7 @@ from litmlp.runs import Run
 from litmlp.signals import Interruption
 from litmlp.training.announce import arithmetic
 from litmlp.training.best import BestWeights
-from litmlp.training.checkpoint_io import SafeCheckpointIO, newest_resume_point
+from litmlp.training.checkpoint_io import SafeCheckpointIO, is_between_epochs, newest_resume_point
 from litmlp.training.internals import restore_loader_state, validation_follows
 from litmlp.training.interrupts import take_signals
 from litmlp.training.mlp import MLP
@@ -65,6 +65,7 @@ class ResumePoints(Checkpoint):
         self.stopped_early = False
         self.epochs = 0
         self.saved_step = -1
+        self.is_within_epoch = False  # the newest point
 
     @property
     def run(self) -> Run:
@@ -105,6 +106,7 @@ class ResumePoints(Checkpoint):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self.device = trainer.strategy.root_device
+        self.samples_per_step = getattr(trainer.datamodule, "batch_size", 0) * trainer.world_size  # type: ignore[attr-defined]
         self.started = self.saved = time.monotonic()
         self.cost = 0.0
 
@@ -127,6 +129,7 @@ class ResumePoints(Checkpoint):
             "best": self.best.point,
             "stopped_early": self.stopped_early,
             "epochs": self.epochs,
+            "samples_per_step": self.samples_per_step,
             "arithmetic": arithmetic(self.device),
         }
 
@@ -141,6 +144,7 @@ class ResumePoints(Checkpoint):
         """A run that was stopped early stays stopped: the Trainer would make one more epoch."""
         trainer.should_stop = checkpoint["callbacks"][self.state_key]["stopped_early"]
         self.saved_step = checkpoint["global_step"]
+        self.is_within_epoch = not is_between_epochs(checkpoint)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the weights that are validated: a callback may have put an average in their place."""
@@ -168,11 +172,14 @@ class ResumePoints(Checkpoint):
             return
         ends = trainer.should_stop or trainer.global_step == trainer.max_steps
         if ends or self.interruption.signum or self._is_time(trainer, batch_idx):
-            self._save(trainer)
+            self._save(trainer, is_within_epoch=True)
         self._leave_if_asked(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write a point at an epoch's end, if it is time or training ends."""
+        """Write a point at an epoch's end, if it is time or training ends.
+
+        Of several processes some may be lost for good, and the others can't resume within an epoch.
+        """
         ends = (
             trainer.should_stop
             or trainer.current_epoch + 1 == trainer.max_epochs
@@ -181,7 +188,8 @@ class ResumePoints(Checkpoint):
         self.stopped_early = trainer.should_stop
         # Resumed at an epoch's end, a run that ends by --max_steps would end that epoch twice (Lightning #19617).
         is_whole = trainer.is_last_batch and trainer.max_steps == -1
-        if (is_whole and (self.interruption.signum or self._is_time(trainer))) or (
+        is_needed = trainer.world_size > 1 and self.is_within_epoch
+        if (is_whole and (self.interruption.signum or is_needed or self._is_time(trainer))) or (
             ends and self.saved_step != trainer.global_step
         ):
             self._save(trainer)
@@ -196,13 +204,13 @@ class ResumePoints(Checkpoint):
         due = now - self.saved >= pause
         return trainer.strategy.broadcast(due) if trainer.world_size > 1 else due
 
-    def _save(self, trainer: Trainer) -> None:
+    def _save(self, trainer: Trainer, is_within_epoch: bool = False) -> None:
         start = time.monotonic()
         self.epochs = trainer.current_epoch + 1
         for logger in trainer.loggers:
             logger.save()
         trainer.save_checkpoint(self.run.last, weights_only=False)
-        self.saved_step = trainer.global_step
+        self.saved_step, self.is_within_epoch = trainer.global_step, is_within_epoch
         if self.best.point:
             self.write_best(trainer)
         self.saved = time.monotonic()

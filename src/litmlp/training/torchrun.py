@@ -1,11 +1,17 @@
 """Several processes under torchrun: one process group for each start, and one run for all starts."""
 
 import os
+import re
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
-from torch.distributed import PrefixStore, TCPStore, init_process_group
+from torch.distributed import DistError, DistStoreError, PrefixStore, TCPStore, init_process_group
+
+from litmlp.errors import Failure, UsageError
 
 
 def under_torchrun() -> bool:
@@ -23,12 +29,33 @@ def default_num_nodes() -> int:
     return int(os.environ["WORLD_SIZE"]) // int(os.environ["LOCAL_WORLD_SIZE"]) if under_torchrun() else 1
 
 
+def patience() -> timedelta:
+    """How long a process waits for the others before it takes them for lost.
+
+    Raises:
+        UsageError: if the variable that says it doesn't.
+    """
+    seconds = os.environ.get("LITMLP_PATIENCE", "300")
+    if not re.fullmatch("[1-9][0-9]{0,5}", seconds):
+        raise UsageError(f"LITMLP_PATIENCE={seconds}: must be a whole number of seconds above 0")
+    return timedelta(seconds=int(seconds))
+
+
+def loss_in_words(error: RuntimeError) -> str:
+    """What an error of torch's says of another process that can't be reached; empty if it is about something else."""
+    if re.search("Connection (closed|reset) by peer", str(error)):
+        return "another process of this run has died"
+    if isinstance(error, DistError) or re.search(r"Timed out waiting \d+ms|connectFullMesh failed", str(error)):
+        return "another process of this run doesn't answer"
+    return ""
+
+
 @cache
 def store() -> TCPStore:
     """Torchrun's key-value store, which outlives a start of the workers."""
     hosts_it = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and os.environ["RANK"] == "0"
     address, port, world_size = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"], os.environ["WORLD_SIZE"]
-    return TCPStore(address, int(port), int(world_size), is_master=hosts_it)
+    return TCPStore(address, int(port), int(world_size), is_master=hosts_it, timeout=patience())
 
 
 def one_after_the_first(function: Callable[[], object]) -> None:
@@ -45,6 +72,37 @@ def one_after_the_first(function: Callable[[], object]) -> None:
             function()
 
 
+def name_this_start(rank: int, world_size: int) -> str:
+    """Agree with the other workers of this start on a name for it, which no earlier start had.
+
+    The store says nothing of starts: a machine's own count of them isn't that of the others, as a machine whose workers
+    were well doesn't count. So each worker asks under a name that is new, and the first answers all questions, also
+    stale ones, until every worker of this start has thanked for this name.
+
+    Args:
+        rank: of this worker.
+        world_size: how many workers there are.
+    """
+    mine = uuid4().hex
+    if rank > 0:
+        store().set(f"litmlp/question {rank}", mine)
+        name = store().get(f"litmlp/answer {mine}").decode()
+        store().set(f"litmlp/thanks {rank} {name}", "yes")
+        return name
+    absent, begun = set(range(1, world_size)), time.monotonic()
+    while absent:
+        if time.monotonic() - begun > patience().total_seconds():
+            raise DistStoreError(f"timed out waiting for {len(absent)} workers")
+        for other in [*absent]:
+            if store().check([f"litmlp/question {other}"]):
+                question = store().get(f"litmlp/question {other}").decode()
+                store().set(f"litmlp/answer {question}", mine)
+            if store().check([f"litmlp/thanks {other} {mine}"]):
+                absent.remove(other)
+        time.sleep(0.01)
+    return mine
+
+
 def join(device_type: str, choose_run: Callable[[], Path]) -> Path:
     """Join the process group of this start, and learn the folder of the run.
 
@@ -55,13 +113,26 @@ def join(device_type: str, choose_run: Callable[[], Path]) -> Path:
     Args:
         device_type: ``cuda``, or another, on which the processes work.
         choose_run: says which folder it shall be; is called on rank 0 of the first start only.
+
+    Raises:
+        Failure: if the other processes don't answer.
     """
+    try:
+        return meet(device_type, choose_run)
+    except RuntimeError as error:
+        if not (loss := loss_in_words(error)):
+            raise
+        raise Failure(f"{loss}: start the same command again") from error
+
+
+def meet(device_type: str, choose_run: Callable[[], Path]) -> Path:
+    """What :func:`join` does, with the errors of torch."""
     rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     if rank == 0 and not store().check(["litmlp/run"]):
         store().set("litmlp/run", str(choose_run()))
     if world_size > 1:
-        start = PrefixStore(f"litmlp/start {os.environ['TORCHELASTIC_RESTART_COUNT']}", store())
+        start = PrefixStore(f"litmlp/start {name_this_start(rank, world_size)}", store())
         # Lightning averages whole numbers only where it knows the backend by name.
         backend = "nccl" if device_type == "cuda" else "gloo"
-        init_process_group(backend, store=start, rank=rank, world_size=world_size)
+        init_process_group(backend, store=start, rank=rank, world_size=world_size, timeout=patience())
     return Path(store().get("litmlp/run").decode())
