@@ -1,5 +1,6 @@
 """Two processes can't train one run at a time, and nothing that a killed one leaves is in the way of the next."""
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -57,3 +58,15 @@ def test_a_run_that_another_process_holds_is_left_alone(run_fit: Fit, tmp_path: 
         assert after == before
     run_fit("--max_epochs", "2")
     assert not (run.folder / ".lock").exists()
+
+
+def test_the_lock_that_a_process_left_after_its_last_word_is_cleared(run_fit: Fit) -> None:
+    run = run_fit("--max_epochs", "1")
+    lock = run.folder / ".lock"
+    lock.write_text("{}")
+    os.utime(lock, (0, 0))
+    run_fit("--max_epochs", "1")
+    assert not lock.exists()
+    with RunLock(run.folder):
+        run_fit("--max_epochs", "1")
+        assert lock.exists()

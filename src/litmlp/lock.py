@@ -92,6 +92,13 @@ class RunLock:
             for leftover in self.folder.glob(".lock-*"):
                 leftover.unlink(missing_ok=True)
 
+    def clear_if_dead(self) -> None:
+        """Remove the lock of a holder that is dead, if there is one and the folder can be written to."""
+        if self.path.exists():
+            with suppress(Failure):
+                self.acquire()
+                self.release()
+
     @property
     def is_held(self) -> bool:
         """Whether this process holds it."""

@@ -14,7 +14,7 @@ from lightning.pytorch import Trainer
 from litmlp.commands.resuming import choose_resume_point, share_steps
 from litmlp.errors import Failure
 from litmlp.files import output_fails, writing
-from litmlp.lock import InUseError
+from litmlp.lock import InUseError, RunLock
 from litmlp.runs import Run
 from litmlp.settings.build import make_model, make_task
 from litmlp.settings.command_line import RUN_VARIABLE, Command, read_command
@@ -52,6 +52,7 @@ def main(argv: list[str], points: ResumePoints | None = None) -> None:
     use_threads(command.settings.threads)
     results = command.run.read_results() if command.run is not None else None
     if command.run is not None and results is not None and not continues(command, results):
+        RunLock(command.run.folder).clear_if_dead()  # of a process that was killed after its last word
         print(f"{command.run.folder} is complete")
         show(results, command.run)
         return
