@@ -4,6 +4,7 @@ import argparse
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable
 from glob import glob
 from pathlib import Path
@@ -114,6 +115,8 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
         line = explain(str(error), flags_of(parser))
     except RecursionError:
         line = "a value is nested too deeply"
+    except OverflowError:  # as of a whole number with 400 digits where a float belongs
+        line = f"a number is too large: the largest is {sys.float_info.max:.1e}"
     if line == explain_missing("logger", "save_dir"):
         return parse(parser, [*argv, "--logger.save_dir="])
     raise UsageError(line) from None
