@@ -152,6 +152,10 @@ class Prepare:
         RAW.mkdir(parents=True)
         (RAW / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b not gzip")
 
+    def unreadable_archive(self) -> None:
+        self.damaged_archive()
+        (RAW / "train-images-idx3-ubyte.gz").chmod(0)
+
     def photos(self) -> None:
         self._photos("photos", cat=3, dog=3)
 
