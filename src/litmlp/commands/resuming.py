@@ -18,7 +18,7 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
     Damaged checkpoints are named on stderr and skipped: the run resumes exactly from the one before.
 
     Raises:
-        Failure: if the checkpoint that was named can't be used.
+        Failure: if the checkpoint that was named can't be used, or the run's can't be replaced.
         UsageError: if it can't be used with these flags.
     """
     if command.run is None:
@@ -28,6 +28,7 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
         content = read_resume_point(path)
     else:
         path, content = newest_resume_point(command.run)
+    command.run.check_replaceable(path)
     if path is None:
         return None, {}
     found, expected = (flat(parameters) for parameters in (content["hyper_parameters"], dict(model.hparams)))
