@@ -182,9 +182,10 @@ def clock(pid: int) -> float:
 
 
 def kill_group(pid: int) -> bool:
-    """Kill a process's group, if there is still one after a moment for its end; whether there was."""
+    """Kill a process's group, if there is still one after the time that an interpreter may need to end; whether so."""
+    end = time.monotonic() + PATIENCE
     with suppress(ProcessLookupError):
-        for _ in range(20):
+        while time.monotonic() < end:
             os.killpg(pid, 0)
             time.sleep(0.05)
         os.killpg(pid, signal.SIGKILL)
