@@ -58,7 +58,10 @@ def guarded(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
     def constructed(loader: Any, node: yaml.Node) -> Any:
         try:
-            return construct(loader, node)
+            value = construct(loader, node)
+            if isinstance(value, int):
+                str(value)  # as long as Python refuses decimal numbers, others are refused, too: nobody could show them
+            return value
         except (ValueError, LookupError, AttributeError, TypeError) as error:
             kind = node.tag.rpartition(":")[2]
             raise ConstructorError(None, None, f"{node.value!r} is no {kind}", node.start_mark) from error

@@ -27,6 +27,7 @@ from litmlp.settings.threads import default_threads
 from litmlp.tasks import find_task
 from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
+from litmlp.training.preflight import count_of
 from litmlp.training.trainer import arguments_of
 
 DEFAULT_TASK = "digits"
@@ -124,8 +125,7 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
 
 def processes_in(settings: Namespace) -> int:
     """How many processes of a training on the CPU share this machine."""
-    on_cpu = settings.accelerator == "cpu" and str(settings.devices).isdecimal()
-    return max(1, int(settings.devices)) if on_cpu else 1
+    return max(1, count_of(settings.devices)) if settings.accelerator == "cpu" else 1
 
 
 def first_pass(argv: list[str]) -> argparse.Namespace:
