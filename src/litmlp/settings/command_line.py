@@ -107,6 +107,8 @@ def read_command(argv: list[str]) -> Command:
 def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
     """The value of every flag. A logger to files without a folder writes to the run's.
 
+    Of several loggers only the last can be without one.
+
     Raises:
         UsageError: if a flag or a value is wrong.
     """
@@ -118,8 +120,9 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
         line = "a value is nested too deeply"
     except OverflowError:  # as of a whole number with 400 digits where a float belongs
         line = f"a number is too large: the largest is {sys.float_info.max:.1e}"
-    if line == explain_missing("logger", "save_dir"):
-        return parse(parser, [*argv, "--logger.save_dir="])
+    of_the_run = "--logger.save_dir="
+    if line == explain_missing("logger", "save_dir") and argv[-1] != of_the_run:
+        return parse(parser, [*argv, of_the_run])
     raise UsageError(line) from None
 
 
