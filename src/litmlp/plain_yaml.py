@@ -1,6 +1,6 @@
 """YAML of plain values, in which whatever can't be read is a YAMLError."""
 
-from collections.abc import Callable, ValuesView
+from collections.abc import Callable, Generator, ValuesView
 from itertools import islice
 from typing import Any
 
@@ -44,16 +44,20 @@ def check_nesting(content: Any) -> None:
     raise NestingError
 
 
-def guard(loader: type[SafeConstructor]) -> None:
+def guard(loader: type[SafeConstructor], recursive: bool = False) -> None:
     """Have a loader raise a YAMLError for each value that isn't of its tag, as ``!!timestamp x``.
 
     PyYAML's constructors leave that to what they call, which raises errors of many kinds.
+
+    Args:
+        loader: the class.
+        recursive: whether values may be nested in themselves.
     """
     for tag, construct in loader.yaml_constructors.copy().items():
-        loader.add_constructor(tag, guarded(construct))
+        loader.add_constructor(tag, guarded(construct, recursive))
 
 
-def guarded(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def guarded(construct: Callable[[Any, Any], Any], recursive: bool) -> Callable[[Any, Any], Any]:
     """A constructor of PyYAML that raises no other errors than those of YAML."""
 
     def constructed(loader: Any, node: yaml.Node) -> Any:
@@ -61,6 +65,8 @@ def guarded(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
             value = construct(loader, node)
             if isinstance(value, int):
                 str(value)  # as long as Python refuses decimal numbers, others are refused, too: nobody could show them
+            if isinstance(value, Generator) and not recursive:
+                (value,) = value  # fills it at once: PyYAML refuses what it meets again on the way
             return value
         except (ValueError, LookupError, AttributeError, TypeError) as error:
             kind = node.tag.rpartition(":")[2]
@@ -73,4 +79,4 @@ class Loader(yaml.SafeLoader):
     """PyYAML's safe loader, guarded."""
 
 
-guard(Loader)
+guard(Loader, recursive=True)  # load checks that
