@@ -98,6 +98,12 @@ class Prepare:
         shutil.rmtree("lightning_logs")
         Path("lightning_logs").write_text("")
 
+    def best_is_a_folder(self) -> None:
+        self._make_folder(LAST.with_name("best.ckpt"))
+
+    def previous_is_a_folder(self) -> None:
+        self._make_folder(LAST.with_name("previous.ckpt"))
+
     def folder_named_c(self) -> None:
         Path("c.yaml").mkdir()
 
@@ -152,6 +158,10 @@ class Prepare:
         RAW.mkdir(parents=True)
         (RAW / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b not gzip")
 
+    def unreadable_archive(self) -> None:
+        self.damaged_archive()
+        (RAW / "train-images-idx3-ubyte.gz").chmod(0)
+
     def photos(self) -> None:
         self._photos("photos", cat=3, dog=3)
 
@@ -202,6 +212,10 @@ class Prepare:
     def a_class_that_is_no_text(self) -> None:
         self.photos()
         Path(os.fsdecode(b"photos/caf\xe9")).mkdir()
+
+    def _make_folder(self, path: Path) -> None:
+        path.unlink()
+        (path / "inside").mkdir(parents=True)
 
     def _photos(self, folder: str, **counts: int) -> None:
         """So many images of each class."""

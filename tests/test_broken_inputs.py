@@ -143,9 +143,12 @@ LONG_NUMBER = "1" + "0" * 400  # more than a float can be
             ["--max_epochs", LONG_NUMBER],
             f"--max_epochs {LONG_NUMBER}: must be at least 1, or -1 to train until it is stopped",
         ),
+        (["--lr", LONG_NUMBER], "a number is too large: the largest is 1.8e+308"),
+        (["--accelerator", "cpu", "--devices", "9" * 5_000], "--devices 9...9: must be at most 1024"),
+        (["--seed", "0x" + "f" * 5_000], "--seed 0xf...f: must be a whole number"),
         (["--augment", "[" * 5_000], "--augment ...: must be settings like '{name: value}'"),
     ],
-    ids=["widths", "epochs", "nested"],
+    ids=["widths", "epochs", "float", "devices", "hexadecimal", "nested"],
 )
 def test_so_does_a_long_value(flags: list[str], line: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:

@@ -142,6 +142,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         load("/dev/zero")
 
 
+def test_a_path_that_cant_be_has_one_line() -> None:
+    with pytest.raises(Failure, match="^can't read x{300}: File name too long$"):
+        load("x" * 300)
+
+
 @pytest.mark.parametrize("missing", ["hyper_parameters", "state_dict"])
 def test_what_is_missing_is_named(missing: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.ckpt"

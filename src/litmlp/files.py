@@ -3,9 +3,8 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, ValuesView
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 from litmlp.errors import Failure, UsageError
 
 LARGEST_SETTINGS = 1_000_000  # bytes of a file of settings, a thousand times what one needs
-DEEPEST, MOST = 30, 100_000  # levels and values of settings within each other
 
 
 def write_durably(path: Path, write: Callable[[Path], object], keep_as: Path | None = None) -> None:
@@ -115,34 +113,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         Failure: if the file can't be read or isn't one.
     """
-    import yaml  # noqa: PLC0415 (what answers a checkpoint's questions reads none)
+    from litmlp import plain_yaml  # noqa: PLC0415 (what answers a checkpoint's questions reads none)
 
     try:
-        content = yaml.safe_load(read_regular(path, LARGEST_SETTINGS).decode("utf-8"))
+        content = plain_yaml.load(read_regular(path, LARGEST_SETTINGS).decode("utf-8"))
     except OSError as error:
         raise Failure(f"can't read {path}: {error.strerror}") from None
-    except RecursionError:
+    except plain_yaml.NestingError:
         raise Failure(f"{path} is nested too deeply") from None
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:  # as of the date 2026-13-01
+    except (plain_yaml.YAMLError, UnicodeDecodeError) as error:
         raise Failure(f"{path} isn't YAML: {error}") from None
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise Failure(f"{path} is no mapping of settings, with a line 'flag: value' for each")
-    check_nesting(content, path)
     return content
-
-
-def check_nesting(content: Any, path: Path) -> None:
-    """Raise a Failure if settings are nested too deeply, perhaps in themselves, or repeat each other without end."""
-    level = [content]
-    for _ in range(DEEPEST):
-        lists = (value.values() if isinstance(value, dict) else value for value in level)
-        inner = (item for items in lists if isinstance(items, list | ValuesView) for item in items)
-        level = list(islice(inner, MOST + 1))
-        if len(level) > MOST:
-            break
-        if not level:
-            return
-    raise Failure(f"{path} is nested too deeply")
 
 
 def output_fails() -> bool:

@@ -1,10 +1,23 @@
-"""An argparse parser with our manners."""
+"""Command lines: an argparse parser with our manners, and what argparse doesn't check."""
 
 import argparse
+import re
 import sys
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from litmlp.errors import UsageError
+
+
+def check_values(argv: list[str]) -> None:
+    """Check that no flag has the value ``--``, which argparse removes before Python 3.13, leaving an empty list.
+
+    Raises:
+        UsageError: if one has.
+    """
+    for word in takewhile(lambda word: word != "--", argv):
+        if re.fullmatch("--[^=]+=--", word):
+            raise UsageError(f"{word}: -- can't be a value")
 
 
 class Parser(argparse.ArgumentParser):

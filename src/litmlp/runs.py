@@ -90,6 +90,17 @@ class Run:
             raise Failure(f"{path}: not a run's folder, nor a checkpoint in one (no {folder / 'config.yaml'})")
         return cls(folder)
 
+    def check_replaceable(self, resume_point: Path | None) -> None:
+        """Check that there are no folders where checkpoints are to be, which no file can replace.
+
+        Raises:
+            Failure: if there is one, other than a last.ckpt that :meth:`open` sets aside.
+        """
+        paths = (self.best, self.previous) if resume_point == self.previous else (self.best, self.last, self.previous)
+        for path in paths:
+            if path.is_dir() and not path.is_symlink():
+                raise Failure(f"{path} is a folder: remove it, or choose another run")
+
     def open(self, settings: str, resume_point: Path | None) -> None:
         """Make the folder, if need be, and keep the settings in it; with other limits a complete run continues.
 

@@ -21,7 +21,7 @@ from typing import NamedTuple, NoReturn
 
 MEMORY = 4 * 2**30  # bytes that a case may add to the address space
 FILE_SIZE = 2**29  # bytes of the largest file that a case may write
-PATIENCE = 20.0  # seconds without any output or change of a file, after which a case counts as hanging
+PATIENCE = 20.0  # seconds without any output or change of a file, after which a case of one process counts as hanging
 ENOUGH = 4.0  # seconds of training, after which the case is asked to stop
 UNCAUGHT = 70  # the exit code of a case that ended in an exception
 # An epoch's line, a progress bar, or a server's line: what has no end of its own.
@@ -148,7 +148,7 @@ class Box:
                 seen, progress = len(printed), now
             if hung and now - progress > 2 * PATIENCE:
                 os.kill(pid, signal.SIGKILL)
-            elif not hung and now - progress > PATIENCE:
+            elif not hung and now - progress > PATIENCE * processes(pid):
                 hung = True
                 os.kill(pid, signal.SIGABRT)
             elif not stopped and now - start > enough and TRAINS.search(printed):
@@ -181,10 +181,16 @@ def clock(pid: int) -> float:
     return time.monotonic() - int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
+def processes(pid: int) -> int:
+    """How many processes a case has: itself and those it started, for which it waits while they share the CPU."""
+    return 1 + len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
 def kill_group(pid: int) -> bool:
-    """Kill a process's group, if there is still one after a moment for its end; whether there was."""
+    """Kill a process's group, if there is still one after the time that an interpreter may need to end; whether so."""
+    end = time.monotonic() + PATIENCE
     with suppress(ProcessLookupError):
-        for _ in range(20):
+        while time.monotonic() < end:
             os.killpg(pid, 0)
             time.sleep(0.05)
         os.killpg(pid, signal.SIGKILL)

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from litmlp.errors import Failure, UsageError, one_line
 from litmlp.files import output_fails
+from litmlp.flags import check_values
 from litmlp.signals import INTERRUPTION
 
 
@@ -29,6 +30,7 @@ def run(command: str, name: str, argv: list[str]) -> NoReturn:
             stream.reconfigure(errors="replace")
     try:
         try:
+            check_values(argv)
             import_module(f"litmlp.commands.{command}").main(argv)
         finally:
             sys.stdout.flush()

@@ -21,7 +21,7 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
     Damaged checkpoints are named on stderr and skipped: the run resumes exactly from the one before.
 
     Raises:
-        Failure: if the checkpoint that was named can't be used.
+        Failure: if the checkpoint that was named can't be used, or the run's can't be replaced.
         UsageError: if it can't be used with these flags.
     """
     if command.run is None:
@@ -33,6 +33,7 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
         path, content = newest_resume_point(command.run)
         if path is not None and is_of_others(content, trainer):
             path, content = point_between_epochs(command.run, trainer)
+    command.run.check_replaceable(path)
     if path is None:
         return None, {}
     found, expected = (flat(parameters) for parameters in (content["hyper_parameters"], dict(model.hparams)))

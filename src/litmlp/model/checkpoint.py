@@ -69,9 +69,10 @@ def unpickle(path: Path) -> Any:
     Raises:
         Failure: if there is none, or it could do harm.
     """
-    if path.is_dir():
+    # Unlike Path's methods, those of os.path say no where there can't be such a name, or we have no rights to look.
+    if os.path.isdir(path):  # noqa: PTH112
         raise Failure(f"{path} is a folder: name a checkpoint in it")
-    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (no, where we have no rights to look)
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
         raise Failure(f"{path} is a device or a pipe, no file")
     try:
         with zipfile.ZipFile(path) as archive:
@@ -85,6 +86,8 @@ def unpickle(path: Path) -> Any:
         raise Failure(f"there is no checkpoint {path}") from None
     except PermissionError:
         raise Failure(f"no rights to read {path}") from None
+    except OSError as error:
+        raise Failure(f"can't read {path}: {error.strerror or error}") from None
     except zipfile.BadZipFile:
         raise Failure(f"{path} is damaged, or no checkpoint: it isn't the zip archive that torch.save writes") from None
     except pickle.UnpicklingError:

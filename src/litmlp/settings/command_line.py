@@ -4,6 +4,7 @@ import argparse
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable
 from glob import glob
 from pathlib import Path
@@ -26,6 +27,7 @@ from litmlp.settings.threads import default_threads
 from litmlp.tasks import find_task
 from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
+from litmlp.training.preflight import count_of
 from litmlp.training.trainer import arguments_of
 
 DEFAULT_TASK = "digits"
@@ -105,6 +107,8 @@ def read_command(argv: list[str]) -> Command:
 def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
     """The value of every flag. A logger to files without a folder writes to the run's.
 
+    Of several loggers only the last can be without one.
+
     Raises:
         UsageError: if a flag or a value is wrong.
     """
@@ -114,15 +118,17 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
         line = explain(str(error), flags_of(parser))
     except RecursionError:
         line = "a value is nested too deeply"
-    if line == explain_missing("logger", "save_dir"):
-        return parse(parser, [*argv, "--logger.save_dir="])
+    except OverflowError:  # as of a whole number with 400 digits where a float belongs
+        line = f"a number is too large: the largest is {sys.float_info.max:.1e}"
+    of_the_run = "--logger.save_dir="
+    if line == explain_missing("logger", "save_dir") and argv[-1] != of_the_run:
+        return parse(parser, [*argv, of_the_run])
     raise UsageError(line) from None
 
 
 def processes_in(settings: Namespace) -> int:
     """How many processes of a training on the CPU share this machine."""
-    on_cpu = settings.accelerator == "cpu" and str(settings.devices).isdecimal()
-    return max(1, int(settings.devices)) if on_cpu else 1
+    return max(1, count_of(settings.devices)) if settings.accelerator == "cpu" else 1
 
 
 def first_pass(argv: list[str]) -> argparse.Namespace:

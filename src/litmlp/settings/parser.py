@@ -5,8 +5,10 @@ from typing import Any
 
 import jsonargparse
 import torch
+from jsonargparse._loaders_dumpers import get_yaml_default_loader
 from lightning.pytorch import Trainer
 
+from litmlp import plain_yaml
 from litmlp.settings.help import Help
 from litmlp.tasks import TASKS
 from litmlp.tasks.task import Task
@@ -23,6 +25,7 @@ THREADS = (
     " that it was begun with, since the last bits depend on it"
 )
 DEFAULTS = {"max_epochs": 20, "num_sanity_val_steps": 0, "enable_model_summary": False, "enable_autolog_hparams": False}
+plain_yaml.guard(get_yaml_default_loader())  # type: ignore[no-untyped-call] # jsonargparse catches YAMLErrors only
 
 
 def make_parser(

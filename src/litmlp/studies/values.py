@@ -4,8 +4,7 @@ import json
 import re
 from typing import Any
 
-import yaml
-
+from litmlp import plain_yaml
 from litmlp.errors import UsageError
 
 LONGEST_LABEL = 80
@@ -61,10 +60,16 @@ def read_seeds(text: str | None) -> list[int] | None:
 
 
 def from_yaml(flag: str, text: str) -> Any:
-    """What a flag's YAML says."""
+    """What a flag's YAML says.
+
+    Raises:
+        UsageError: if it isn't YAML, or is nested too deeply.
+    """
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # such a ValueError as of the date 2026-13-01
+        return plain_yaml.load(text)
+    except plain_yaml.NestingError:
+        raise UsageError(f"{flag} {text}: is nested too deeply") from None
+    except plain_yaml.YAMLError:
         raise UsageError(f"{flag} {text}: isn't YAML") from None
 
 

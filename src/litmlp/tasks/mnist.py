@@ -44,7 +44,11 @@ class MNIST(Task):
         if sizes:
             return
         for packed, md5 in resources.items():
-            if packed.is_file() and not check_md5(packed, md5):
+            try:
+                is_damaged = packed.is_file() and not check_md5(packed, md5)
+            except OSError as error:
+                raise Failure(f"can't read {packed} ({error.strerror}): mend it or name another --data_dir") from None
+            if is_damaged:
                 raise self._damaged(packed, "its MD5 sum is wrong")
         new_folders = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
         try:

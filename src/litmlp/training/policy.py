@@ -28,7 +28,10 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import (
     AsyncCheckpointIO,
     CheckpointIO,
+    DeepSpeedPrecision,
+    FSDPPrecision,
     LayerSync,
+    MixedPrecision,
     Precision,
     TorchCheckpointIO,
     XLACheckpointIO,
@@ -53,6 +56,8 @@ FLAGS: dict[type, str] = {
 
 NO_BACKBONE = "the network has no backbone that is trained already"
 OWN_CHECKPOINTS = "a run writes its checkpoints itself"
+OF_A_STRATEGY = "it works with a --strategy that no run has; use --precision"
+RENAMED = "lightning.pytorch._graveyard."  # where Lightning keeps the former names of classes
 # Classes, with why a run can't have them. Those that derive from them are a user's own business.
 REFUSED: dict[type, str] = {
     BackboneFinetuning: NO_BACKBONE,
@@ -66,6 +71,8 @@ REFUSED: dict[type, str] = {
     SpikeDetection: "Lightning can't load its state, so the run couldn't be resumed",
     StochasticWeightAveraging: "it can't be resumed exactly within an epoch; use WeightAveraging or EMAWeightAveraging",
     Timer: "use --max_time",
+    DeepSpeedPrecision: OF_A_STRATEGY,
+    FSDPPrecision: OF_A_STRATEGY,
     AsyncCheckpointIO: OWN_CHECKPOINTS,
     TorchCheckpointIO: OWN_CHECKPOINTS,
     XLACheckpointIO: OWN_CHECKPOINTS,
@@ -89,6 +96,8 @@ def construct(kind: type, flag: str, arguments: dict[str, Any]) -> Any:
     """
     if kind in REFUSED:
         raise UsageError(f"--{flag} {kind.__name__}: {REFUSED[kind]}")
+    if kind.__module__.startswith(RENAMED):
+        raise UsageError(f"--{flag} {kind.__name__}: Lightning calls it {kind.__mro__[1].__name__} now; name that")
     if not kind.__module__.startswith("lightning."):
         return kind(**arguments)
     check_ranges(arguments, f"{flag}.")
@@ -102,6 +111,8 @@ def construct(kind: type, flag: str, arguments: dict[str, Any]) -> Any:
     try:
         if issubclass(kind, WeightAveraging) and arguments["device"] is not None:
             torch.empty(0, device=arguments["device"])
+        if issubclass(kind, MixedPrecision):
+            torch.autocast(arguments["device"])
         return kind(**arguments)
     except UsageError:
         raise

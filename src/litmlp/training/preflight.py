@@ -90,12 +90,16 @@ def check_processes(settings: Namespace) -> None:
     """Check the flags that say how many processes there are, and how they work together."""
     if settings.strategy not in STRATEGIES:
         raise UsageError(f"--strategy {settings.strategy}: must be auto or ddp, with which a run resumes exactly")
-    devices = settings.devices
-    number = int(devices) if isinstance(devices, str) and devices.isdecimal() else devices
-    if isinstance(number, int) and number > MOST_DEVICES:
-        raise UsageError(f"--devices {devices}: must be at most {MOST_DEVICES}")
+    if count_of(settings.devices) > MOST_DEVICES:
+        raise UsageError(f"--devices {settings.devices}: must be at most {MOST_DEVICES}")
     if settings.num_nodes > 1 and not under_torchrun() and not SLURMEnvironment.detect():
         raise UsageError(f"--num_nodes {settings.num_nodes}: start fit.py on each machine with torchrun, or by SLURM")
+
+
+def count_of(devices: Any) -> int:
+    """How many devices a flag asks for by their number, up to one more than there can be; 0 if not by their number."""
+    text = str(devices)
+    return int(min(float(text), MOST_DEVICES + 1)) if text.isdecimal() else 0
 
 
 def check_callbacks(settings: Namespace) -> None:
