@@ -123,7 +123,7 @@ def aggregates(table: LargeTable, kind: Kind) -> tuple[str, str, str]:
     How many values are missing, and then the lowest and the highest, or how many rows each category has and nothing.
     """
     text = table.text(kind.name)
-    missing = f"count(*) - count({text})"
+    missing = f"count(*) - count({sql_name(kind.name)})"
     if kind.kind == "category":
         return missing, f"histogram({text})", "NULL"
     if kind.kind == "date":

@@ -142,7 +142,8 @@ class Conversion:
             for chunk in table.chunks(values, min(CHUNK_ROWS, rows_in_a_share(fields, self.memory))):
                 rows = stacked(chunk[: len(form.columns)])
                 targets = torch.from_numpy(numpy.ascontiguousarray(chunk[len(form.columns)]))
-                check_values(table, form.columns, rows)
+                if sides is None:  # otherwise all values have decided what their columns are
+                    check_values(table, form.columns, rows)
                 check_target(table, target, targets)
                 targets = targets.unsqueeze(1) if target.classes is None else targets.long()
                 for name, dealer in dealers.items():
