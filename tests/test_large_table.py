@@ -184,6 +184,11 @@ def test_splits_with_files_of_their_own(flights: Path, tmp_path: Path) -> None:
     line = f"^{re.escape(str(tmp_path / 'test.csv'))}: distance is a number, but 'far' is none$"
     with pytest.raises(Failure, match=line):
         broken.prepare_data()
+    (tmp_path / "test.csv").write_text("flight,hour,day,delay\n" + "F1,1,2019-01-01,5\n" * 9)
+    lacking = table(tmp_path / "train.csv", tmp_path, test_data=[str(tmp_path / "test.csv")])
+    line = f"^{re.escape(str(tmp_path / 'test.csv'))}: these columns are missing: airline, distance$"
+    with pytest.raises(Failure, match=line):
+        lacking.prepare_data()
 
 
 def test_a_run_that_was_broken_off_ends_as_one_that_was_not(flights: Path, tmp_path: Path, run_fit: Fit) -> None:

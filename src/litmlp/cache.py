@@ -7,16 +7,17 @@ finds the folder and gets its lock begins from nothing; while another process ho
 import hashlib
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from litmlp.errors import Failure
 from litmlp.files import write_durably
-from litmlp.lock import InUseError, RunLock
+from litmlp.lock import BEAT_EVERY, InUseError, RunLock
 from litmlp.notes import note
 from litmlp.signals import INTERRUPTION
 
@@ -104,7 +105,8 @@ def found_or_made(folder: Path, make: Callable[[Callable[[], None]], dict[str, A
         try:
             if read_header(folder) is None:
                 clear(folder)
-                content = packed(make(lock.beat))
+                with beating(lock):
+                    content = packed(make(lock.beat))
                 write_durably(folder / HEADER, partial(write_to, content=content))
         except OSError as error:
             discard(folder, lock)
@@ -118,6 +120,25 @@ def found_or_made(folder: Path, make: Callable[[Callable[[], None]], dict[str, A
     with suppress(OSError):
         (folder / HEADER).touch()
     return header
+
+
+@contextmanager
+def beating(lock: RunLock) -> Iterator[None]:
+    """Show in a thread that this process is alive, also while a single query takes minutes."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(BEAT_EVERY):
+            with suppress(Failure):  # the next beat of whoever holds it raises this again
+                lock.beat()
+
+    thread = threading.Thread(target=beat, name="beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def read_header(folder: Path) -> dict[str, Any] | None:

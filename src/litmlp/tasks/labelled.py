@@ -58,12 +58,17 @@ def open_labelled(paths: Sequence[str], form: TableForm) -> TextTable:
         Failure: if it can't be read, or a column is missing.
     """
     table = TextTable(paths, form.missing, form.target)
+    check_columns(table, form)
+    table.load()
+    return table
+
+
+def check_columns(table: TextTable, form: TableForm) -> None:
+    """Raise a Failure if a table lacks a column, or the target."""
     wanted = [*(column.name for column in form.columns), form.target]
     absent = [name for name in wanted if name not in table.names]
     if absent:
-        raise Failure(f"{', '.join(paths)}: these columns are missing: {', '.join(absent)}")
-    table.load()
-    return table
+        raise Failure(f"{table.source}: these columns are missing: {', '.join(absent)}")
 
 
 def rows_for(spec: Spec, paths: Sequence[str]) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from litmlp.notes import note
 from litmlp.tasks.analysis import Analysis, Question, analyse, require_columns
 from litmlp.tasks.dealing import Dealer
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
+from litmlp.tasks.labelled import check_columns
 from litmlp.tasks.large_columns import Sides, columns_of, side_counts, sides_of
 from litmlp.tasks.large_table import LargeTable
 from litmlp.tasks.progress import Progress
@@ -81,6 +82,7 @@ class Conversion:
         for name in sorted(given):
             plain = {column.name for column in form.columns if column.kind == "number" and not column.form}
             other = self._table(name, [column for column in table.names if column not in plain])
+            check_columns(other, form)
             other.load()
             findings = findings.with_notes(other.notes + analysis.target.drop_missing(other))
             rows = int(other.run("SELECT count(*) FROM t")[0][0])
