@@ -135,6 +135,15 @@ def test_an_export_to_onnx_leaves_nothing_in_the_home_folder(digits: Path, tmp_p
     assert list(home.rglob("*")) == []
 
 
+def test_a_name_that_would_control_a_terminal_is_shown_with_escapes(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "\x1b[2Jx.pt2"
+    export.main(["--ckpt", str(digits), "--format=pt2", "--output", str(place)])
+    assert place.is_file()
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/\\x1b[2Jx.pt2  ")
+
+
 def test_the_name_in_a_checkpoint_is_no_path(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()

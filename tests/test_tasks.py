@@ -125,6 +125,15 @@ def test_a_damaged_data_file_is_named(real_data, tmp_path):
     assert str(error.value) == expected
 
 
+def test_an_archive_that_is_far_too_large_isnt_read(tmp_path):
+    packed = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
+    packed.parent.mkdir(parents=True)
+    with packed.open("wb") as file:
+        file.truncate(2**40)  # sparse: reading it would take minutes
+    with pytest.raises(Failure, match=r"gz is damaged \(its MD5 sum is wrong\): delete it, to download it again$"):
+        TASKS["mnist"](data_dir=str(tmp_path)).prepare_data()
+
+
 def test_values_out_of_range_name_their_flag():
     with pytest.raises(UsageError, match=r"^--batch_size 0: must be from 1 to 2\*\*31 - 1$"):
         TASKS["xor"](batch_size=0)

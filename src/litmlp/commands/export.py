@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import litmlp
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
 from litmlp.commands.extras import require
-from litmlp.errors import Failure, about
+from litmlp.errors import Failure, about, printable
 from litmlp.files import regular_file, write_durably, writing
 from litmlp.model.columns import Column
 from litmlp.model.loading import load, weights_sha256
@@ -64,7 +64,8 @@ def main(argv: list[str]) -> None:
 
     with writing(output, "make room or rights, or choose another --output"):
         write_durably(target, write)
-    print(f"{output}  {output.stat().st_size / 1e6:.2f} MB, answers like {path} (differs by at most {difference:.0e})")
+    size = f"{output.stat().st_size / 1e6:.2f} MB"
+    print(printable(f"{output}  {size}, answers like {path} (differs by at most {difference:.0e})"))
 
 
 def metadata_of(network: Network) -> dict[str, str]:

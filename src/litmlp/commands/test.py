@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from litmlp.commands.checkpoint_flags import checkpoint_of, parser_with_ckpt
-from litmlp.errors import Failure, UsageError, about
+from litmlp.errors import Failure, UsageError, about, printable
 from litmlp.files import regular_file, write_durably, writing
 from litmlp.model.checkpoint import read_checkpoint
 from litmlp.model.network import Network
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
         write_images(Path(flags.images), report.charts)
     with writing(folder, "choose another --default_root_dir"):
         log_charts(folder, step, report.charts)
-    print(f"images           tensorboard --logdir {folder}")
+    print(printable(f"images           tensorboard --logdir {folder}"))
 
 
 def test_samples(model: MLP, run: Run, flags: argparse.Namespace) -> tuple[Tensor, Tensor, Callable[[int], str]]:
@@ -164,4 +164,4 @@ def write_images(folder: Path, charts: dict[str, Image]) -> None:
         with writing(path, "choose another --images"), about("--images"):
             folder.mkdir(parents=True, exist_ok=True)
             write_durably(regular_file(path), partial(chart.save, format="PNG"))
-        print(f"image            {path}")
+        print(printable(f"image            {path}"))
