@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 import torch
 
 from litmlp import Failure, UsageError, cache, load
+from litmlp import lock as lock_module
 from litmlp.cgroups import machine_memory
 from litmlp.commands import by_hand
 from litmlp.commands import cache as cache_command
@@ -373,3 +375,23 @@ def test_the_command_lists_and_deletes(flights: Path, tmp_path: Path, capsys: py
         cache_command.main([f"--data_dir={data_dir}", "--delete", "all"])
     cache_command.main([f"--data_dir={data_dir}", "--delete", "all"])
     assert list((data_dir / "cache").iterdir()) == []
+
+
+def test_who_has_lost_the_folder_leaves_it_to_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (cache, lock_module):
+        monkeypatch.setattr(module, "BEAT_EVERY", 0)
+    folder = tmp_path / "cache" / "data"
+
+    def make() -> dict[str, Any]:
+        other = {**json.loads((folder / ".lock").read_text()), "token": 7}
+        (folder / ".lock").write_text(json.dumps(other))
+        (folder / "train.samples").write_bytes(b"the other's")
+        for thread in threading.enumerate():
+            if thread.name == "beat":
+                thread.join()
+        return {}
+
+    with pytest.raises(Failure, match="was taken over, while this process was suspended, by process"):
+        cache.found_or_made(folder, make)
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "train.samples"]
+    assert json.loads((folder / ".lock").read_text())["token"] == 7

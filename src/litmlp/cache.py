@@ -79,16 +79,15 @@ def fingerprint_of(path: Path) -> bytes:
     return digest.digest()
 
 
-def found_or_made(folder: Path, make: Callable[[Callable[[], None]], dict[str, Any]]) -> dict[str, Any]:
+def found_or_made(folder: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The header of converted data, which are made if they aren't there, or waited for while another process does.
 
     Args:
         folder: of the cache, for these data.
-        make: fills the folder and returns the header; it is given a function to call now and then, which shows that
-            this process is alive.
+        make: fills the folder and returns the header.
 
     Raises:
-        Failure: if the folder can't be written to, or what ``make`` raises.
+        Failure: if the folder can't be written to or was taken over, or what ``make`` raises.
     """
     waited = False
     while (header := read_header(folder)) is None:
@@ -106,7 +105,7 @@ def found_or_made(folder: Path, make: Callable[[Callable[[], None]], dict[str, A
             if read_header(folder) is None:
                 clear(folder)
                 with beating(lock):
-                    content = packed(make(lock.beat))
+                    content = packed(make())
                 write_durably(folder / HEADER, partial(write_to, content=content))
         except OSError as error:
             discard(folder, lock)
@@ -124,13 +123,21 @@ def found_or_made(folder: Path, make: Callable[[Callable[[], None]], dict[str, A
 
 @contextmanager
 def beating(lock: RunLock) -> Iterator[None]:
-    """Show in a thread that this process is alive, also while a single query takes minutes."""
+    """Show in a thread that this process is alive, also while a single query takes minutes.
+
+    Raises:
+        Failure: at the end, if the lock was lost; it isn't held any more then.
+    """
     done = threading.Event()
+    lost: list[Failure] = []
 
     def beat() -> None:
-        while not done.wait(BEAT_EVERY):
-            with suppress(Failure):  # the next beat of whoever holds it raises this again
+        try:
+            while not done.wait(BEAT_EVERY):
                 lock.beat()
+        except Failure as failure:
+            lost.append(failure)
+            lock.release()
 
     thread = threading.Thread(target=beat, name="beat", daemon=True)
     thread.start()
@@ -139,6 +146,8 @@ def beating(lock: RunLock) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+    if lost:
+        raise lost[0]
 
 
 def read_header(folder: Path) -> dict[str, Any] | None:
@@ -174,7 +183,9 @@ def clear(folder: Path) -> None:
 
 
 def discard(folder: Path, lock: RunLock) -> None:
-    """Delete a folder whose conversion has failed, and give its lock back."""
+    """Delete a folder whose conversion has failed, unless another process has taken it over, and give its lock back."""
+    if not lock.is_held:
+        return
     with suppress(OSError):
         clear(folder)
     lock.release()

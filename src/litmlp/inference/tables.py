@@ -41,6 +41,8 @@ class TextTable:
         Failure: if one can't be read as a table.
     """
 
+    database = ":memory:"
+
     def __init__(
         self,
         paths: Sequence[str],
@@ -66,8 +68,6 @@ class TextTable:
         trimmed = ", ".join(f"trim({name}::VARCHAR) AS {name}" for name in map(sql_name, self.names))
         self.union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in self.parts)
         self.query = f"SELECT {trimmed} FROM ({self.union})"
-
-    database = ":memory:"
 
     def make_folder(self) -> Path:
         """A folder for what DuckDB has no room for, which is deleted with this object."""

@@ -1,7 +1,6 @@
 """A folder of images that is larger than memory, converted to files: found in the cache, or written there."""
 
 import shutil
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import mkdtemp
@@ -61,7 +60,7 @@ def converted_images(
     """
     settings = {"images": fingerprint_of(listing, size, colour), "seed": seed, "memory": memory}
     folder = cache_folder(data_dir) / name_for([], settings)
-    header = found_or_made(folder, lambda beat: made(listing, size, colour, seed, memory, folder, beat))
+    header = found_or_made(folder, lambda: made(listing, size, colour, seed, memory, folder))
     splits = splits_from(folder, header["splits"])
     stored = f"stored           larger than --memory: read from {folder} as they are needed"
     return ConvertedImages(
@@ -73,13 +72,11 @@ def converted_images(
     )
 
 
-def made(
-    listing: Listing, size: int, colour: Colour, seed: int, memory: int, folder: Path, beat: Callable[[], None]
-) -> dict[str, Any]:
+def made(listing: Listing, size: int, colour: Colour, seed: int, memory: int, folder: Path) -> dict[str, Any]:
     """Fill the folder: what is to be known of it. The samples are collected in a file, and then dealt out."""
     note(f"{listing.root}: larger than --memory, so it is converted to files in {folder} once")
     collected = Path(mkdtemp(prefix="converting-", dir=folder))
-    converted = convert(listing, size, colour, collected / "samples", beat)
+    converted = convert(listing, size, colour, collected / "samples")
     check_images(listing, converted)
     files = [listing.files[place] for place in converted.places.tolist()]  # of the samples
     targets = torch.tensor([file.label for file in files])  # (n,)
@@ -96,7 +93,6 @@ def made(
             dealer = stack.enter_context(Dealer(folder, name, layout, seed))
             index = stack.enter_context(Dealer(folder, "places", places, seed)) if name == "test" else None
             for part in chosen.split(rows_in_a_share(fields, memory)):
-                beat()
                 dealer.add(converted.samples.index_select(0, part), targets[part])
                 if index is not None:
                     index.add(converted.places[part], converted.places[part])

@@ -1,6 +1,6 @@
 """A table that is larger than memory, converted to files: found in the cache, or written there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,9 +74,9 @@ def converted_table(
     every = [path for own in files.values() for path in own]
     folder = cache_folder(data_dir) / name_for(every, {**settings, "files": counts})
 
-    def make(beat: Callable[[], None]) -> dict[str, Any]:
+    def make() -> dict[str, Any]:
         before = name_for(every, {})
-        header = Conversion(question, paths, seed, memory, folder, beat).header()
+        header = Conversion(question, paths, seed, memory, folder).header()
         if name_for(every, {}) != before:
             names = ", ".join(pattern for own in paths.values() for pattern in own)
             raise Failure(f"{names}: changed while it was read; start again")

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -126,9 +126,7 @@ class Levels:
         return torch.stack(self.levels) if self.levels else torch.empty(0, *self.shape, dtype=torch.uint8)
 
 
-def convert(
-    listing: Listing, size: int, colour: Colour, file: Path | None = None, beat: Callable[[], object] = int
-) -> Converted:
+def convert(listing: Listing, size: int, colour: Colour, file: Path | None = None) -> Converted:
     """Convert all files in threads, as many as torch computes with.
 
     With ``auto`` the samples are in colour if any pixel of them has one, and otherwise in grey.
@@ -138,7 +136,6 @@ def convert(
         size: rows and columns of a sample.
         colour: the flag's value.
         file: for samples that don't fit into memory, which are mapped from there.
-        beat: is called after every photo.
     """
     channels, files = CHANNELS[colour], listing.files
     read = partial(read_photo, root=listing.root, size=size, channels=channels)
@@ -149,7 +146,6 @@ def convert(
         parts = (files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE))
         results = (result for part in parts for result in threads.map(read, part))
         for index, result in enumerate(with_progress(results, len(files))):
-            beat()
             if isinstance(result, Failure):
                 refused[index] = str(result)
                 continue

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 
 from litmlp.notes import is_first_process
 
@@ -15,11 +14,10 @@ class Progress:
 
     Args:
         total: rows.
-        beat: is called with each state.
     """
 
-    def __init__(self, total: int, beat: Callable[[], object]) -> None:
-        self.total, self.beat = total, beat
+    def __init__(self, total: int) -> None:
+        self.total = total
         self.done = 0
         self.due = time.monotonic() + SILENT
         self.shown = False
@@ -27,7 +25,6 @@ class Progress:
 
     def add(self, rows: int) -> None:
         """So many more are done."""
-        self.beat()
         self.done += rows
         if self.on_terminal and time.monotonic() >= self.due:
             print(f"\rconverting rows: {self.done:,} of {self.total:,}", end="", file=sys.stderr, flush=True)

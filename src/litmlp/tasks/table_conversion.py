@@ -1,6 +1,6 @@
 """Converts a table that is larger than memory: one pass from its files to those of its splits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -40,7 +40,6 @@ class Conversion:
         seed: of the split and the shuffle.
         memory: bytes that samples may take.
         folder: to write to.
-        beat: shows that this process is alive; called after every chunk.
     """
 
     def __init__(
@@ -50,10 +49,9 @@ class Conversion:
         seed: int,
         memory: int,
         folder: Path,
-        beat: Callable[[], None],
     ) -> None:
         self.question, self.paths, self.seed = question, paths, seed
-        self.memory, self.folder, self.beat = memory, folder, beat
+        self.memory, self.folder = memory, folder
         self.splits: dict[str, Any] = {}
         self.sums = torch.zeros(3, dtype=torch.float64)  # training targets, their sum, and that of their squares
 
@@ -65,7 +63,6 @@ class Conversion:
         note(f"{table.source}: larger than --memory, so it is converted to files in {self.folder} once")
         if table.load() == 0:
             raise Failure(f"{table.source}: there are no rows")
-        self.beat()
         analysis = analyse(table, self.question)
         given = {name for name in ("val", "test") if self.paths[name]}
         sides = sides_of(table, self.question, analysis, given, self.seed)
@@ -73,7 +70,6 @@ class Conversion:
         for name in ("train", "val", "test"):
             if name not in given:
                 require_rows(PURPOSES[name], counts.get(name, 0), table.source)
-        self.beat()
         columns, seen, dropped = columns_of(table, analysis.features, sides)
         require_columns(table, self.question, columns, dropped)
         form = TableForm(tuple(columns), self.question.target, self.question.missing)
@@ -134,7 +130,7 @@ class Conversion:
         if target.classes is not None:
             wanted = Column(form.target, "category", categories=target.classes)
         values += [encoded_sql(table, wanted), *([sides.sql] if sides else [])]
-        progress = Progress(sum(counts.values()), self.beat)
+        progress = Progress(sum(counts.values()))
         with ExitStack() as stack:
             layouts = {name: layout_of(rows, fields, self.memory) for name, rows in counts.items()}
             dealers = {
