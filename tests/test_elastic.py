@@ -134,6 +134,7 @@ def test_a_host_ends_the_run_alone_when_the_other_is_gone_for_good(
     assert "\nepoch 60/60 " in printed
     notes = [line for line in errors_of(tmp_path, hosts[0]).splitlines() if line.startswith(("note: ", "fit.py: "))]
     assert notes[0].startswith(NO_ANSWER)
+    assert "Traceback" not in errors_of(tmp_path, hosts[0])
     assert notes[-1] == (
         "note: 2 processes trained this run before, 1 now: a step still has 128 samples, but their gradients are summed"
         " in another order, and dropout and augmentation differ"

@@ -5,14 +5,18 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
+from torch.distributed import HashStore, ProcessGroupGloo, Work
 
 from litmlp.errors import UsageError
-from litmlp.training.torchrun import patience
+from litmlp.training.torchrun import loss_in_words, patience
 from tests.conftest import ROOT, Fit
 from tests.faults.__main__ import main
 from tests.faults.compare import curves, differences
@@ -98,3 +102,29 @@ def test_a_patience_that_is_no_number_of_seconds_is_told(seconds: str, monkeypat
     assert str(error.value) == f"LITMLP_PATIENCE={seconds}: must be a whole number of seconds above 0"
     monkeypatch.setenv("LITMLP_PATIENCE", "60")
     assert patience().total_seconds() == 60
+
+
+def two_ends(patience: timedelta) -> list[Any]:
+    """Both processes of a group, in this one."""
+    store = HashStore()
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda rank: ProcessGroupGloo(store, rank, 2, patience), range(2)))
+
+
+def loss_at(waiting: Work) -> str:
+    """What is said of the error that an operation ends in."""
+    with pytest.raises(RuntimeError) as error:
+        waiting.wait()
+    return loss_in_words(error.value)
+
+
+def test_each_error_of_gloo_says_what_became_of_the_other_process() -> None:
+    first, second = two_ends(timedelta(milliseconds=50))
+    in_time, beside_it = (first.recv([torch.zeros(1)], 1, tag) for tag in range(2))
+    assert loss_at(in_time) == "another process of this run doesn't answer"
+    assert loss_at(beside_it) == "another process of this run doesn't answer"
+    first, second = two_ends(timedelta(seconds=60))
+    waiting = first.recv([torch.zeros(1)], 1, 0)
+    del second
+    assert loss_at(waiting) == "another process of this run has died"
+    assert loss_in_words(RuntimeError("[enforce fail at a/gloo/transport/tcp/pair.cc:464] 20 vs 4")) == ""

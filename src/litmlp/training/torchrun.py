@@ -13,6 +13,11 @@ from torch.distributed import DistError, DistStoreError, PrefixStore, TCPStore, 
 
 from litmlp.errors import Failure, UsageError
 
+DIED = re.compile("Connection (closed|reset) by peer|Broken pipe")
+# Whatever gloo's sockets report, such as "[…/gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 20000ms …", and
+# what operations beside that one hear of it.
+NO_ANSWER = re.compile(r"^\[\S*/gloo/transport/|Application timeout caused pair closure|connectFullMesh failed")
+
 
 def under_torchrun() -> bool:
     """Whether this is one of torchrun's workers."""
@@ -43,9 +48,9 @@ def patience() -> timedelta:
 
 def loss_in_words(error: RuntimeError) -> str:
     """What an error of torch's says of another process that can't be reached; empty if it is about something else."""
-    if re.search("Connection (closed|reset) by peer", str(error)):
+    if DIED.search(str(error)):
         return "another process of this run has died"
-    if isinstance(error, DistError) or re.search(r"Timed out waiting \d+ms|connectFullMesh failed", str(error)):
+    if isinstance(error, DistError) or NO_ANSWER.search(str(error)):
         return "another process of this run doesn't answer"
     return ""
 
