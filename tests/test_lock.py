@@ -208,7 +208,7 @@ def test_after_kill_9_the_lock_is_free_at_once(killed: Process, tmp_path: Path) 
 
 
 @LINUX
-@pytest.mark.parametrize("pid", [os.getpid(), 1, 2**31 - 1])
+@pytest.mark.parametrize("pid", [os.getpid(), 1, 2**31 - 1], ids=["this one", "1", "none"])
 def test_another_process_of_the_same_number_is_not_the_holder(pid: int, tmp_path: Path) -> None:
     write_lock(tmp_path, pid=pid, started="7")
     assert_free(tmp_path)
