@@ -21,7 +21,7 @@ from litmlp.studies.search_plan import plan_search
 from litmlp.studies.values import read_seeds, read_values
 from tests.conftest import ROOT, SHARED_DATA
 from tests.crash import Crash, CrashError
-from tests.docs_page import Page, blocks_of, commands_in
+from tests.docs_page import Page, blocks_of, commands_in, in_powershell
 from tests.warm import processes
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -145,6 +145,13 @@ def test_the_first_command_installs_what_the_page_imports() -> None:
     assert installing == [".venv/bin/pip", "install", "-r", "requirements.txt"]
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert "-e ." in [line.partition("  #")[0] for line in lines]
+
+
+def test_the_first_commands_are_those_of_windows_too() -> None:
+    first, second, *_ = blocks_of(ROOT / "README.md")
+    assert (first.language, second.language) == ("sh", "powershell")
+    assert second.text == in_powershell(first.text)
+    assert second.text.splitlines()[-1] == r".venv\Scripts\python scripts/fit.py"
 
 
 def test_mnist_is_fitted_without_a_gpu_first() -> None:
