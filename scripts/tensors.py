@@ -4,9 +4,11 @@
 stands the code, and below it its value.
 """
 
+import os
 import sys
 from code import InteractiveInterpreter
-from io import TextIOWrapper
+from contextlib import redirect_stdout
+from io import StringIO, TextIOWrapper
 
 LESSON = """
 1. A tensor is an array of numbers. Arithmetic on two of them goes element by element.
@@ -89,4 +91,12 @@ def run(lesson: str) -> None:
 if __name__ == "__main__":
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal of another encoding gets ? for what it doesn't know
         sys.stdout.reconfigure(errors="replace")
-    run(LESSON)
+    with redirect_stdout(StringIO()) as printed:
+        run(LESSON)
+    try:
+        print(printed.getvalue(), end="", flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # which Python flushes once more when it ends
+        sys.exit(
+            1 if isinstance(error, BrokenPipeError) else f"tensors.py: can't write what is printed ({error.strerror})"
+        )

@@ -196,6 +196,12 @@ def test_weights_of_another_kind_are_refused(weight: Any, tmp_path: Path) -> Non
         load(path)
 
 
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation functions:UserWarning")
+def test_so_are_quantized_ones(tmp_path: Path) -> None:
+    weight = torch.quantize_per_tensor(torch.zeros(3, 2), scale=0.1, zero_point=0, dtype=torch.qint8)
+    test_weights_of_another_kind_are_refused(weight, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("identity", "reason"),
     [

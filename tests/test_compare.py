@@ -160,6 +160,7 @@ def test_a_fit_with_other_settings_is_told(flags: list[str], line: str, run_fit:
         (["--vary", "lr", "[0.1, 0.1]"], "--vary lr: 0.1 is there twice"),
         (["--vary", "lr", "[0.1, 1e-1]"], "--vary lr: 0.1 and 1e-1 are the same value"),
         (["--vary", "hidden", "{a b: [1], a-b: [2]}"], f"--vary hidden: a-b {NO_NAME}"),
+        (["--vary", "hidden", "{Wide: [1], wide: [2]}"], f"--vary hidden: wide {NO_NAME}"),
         (["--vary", "hidden", f"{{{'x' * 81}: [4]}}"], f"--vary hidden: {'x' * 81} {NO_NAME}"),
         (["--vary", "gradient_clip_val", "[1, -1]"], "--gradient_clip_val -1.0: must be at least 0"),
         (["--vary", "lr", "[1]", "--vary", "hidden", "[[]]"], "--vary lr --vary hidden: a comparison varies one flag"),

@@ -13,6 +13,7 @@ import torch
 
 from litmlp import TASKS, ResumePoints
 from litmlp.commands import compare, search
+from litmlp.model.statistics import mean_and_std
 from litmlp.settings.command_line import read_command
 from litmlp.settings.parser import flags_of, make_parser
 from litmlp.studies.fits import plan
@@ -20,7 +21,7 @@ from litmlp.studies.search_plan import plan_search
 from litmlp.studies.values import read_seeds, read_values
 from tests.conftest import ROOT, SHARED_DATA
 from tests.crash import Crash, CrashError
-from tests.docs_page import Page, blocks_of, commands_in
+from tests.docs_page import Page, blocks_of, commands_in, in_powershell
 from tests.warm import processes
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -139,6 +140,28 @@ def test_the_flags_of_a_command_that_is_left_out_are_right(
             assert plan(name, read_values(name, text), read_seeds(flags.seeds), flags.name, others)
 
 
+def test_the_first_command_installs_what_the_page_imports() -> None:
+    installing = commands_of(ROOT / "README.md")[1]
+    assert installing == [".venv/bin/pip", "install", "-r", "requirements.txt"]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert "-e ." in [line.partition("  #")[0] for line in lines]
+
+
+def test_the_first_commands_are_those_of_windows_too() -> None:
+    first, second, *_ = blocks_of(ROOT / "README.md")
+    assert (first.language, second.language) == ("sh", "powershell")
+    assert second.text == in_powershell(first.text)
+    assert second.text.splitlines()[-1] == r".venv\Scripts\python scripts/fit.py"
+
+
+def test_mnist_is_fitted_without_a_gpu_first() -> None:
+    commands = [shlex.join(words) for words in commands_of(ROOT / "README.md") if "mnist" in words]
+    assert commands[:2] == [
+        "python scripts/fit.py --task mnist",
+        "python scripts/fit.py --task mnist --accelerator gpu",
+    ]
+
+
 @pytest.mark.filterwarnings("ignore:.*smaller than the logging interval")
 def test_a_fit_from_python_that_breaks_off_within_an_epoch_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -149,6 +172,8 @@ def test_a_fit_from_python_that_breaks_off_within_an_epoch_ends_the_same(
         if block.language == "python" and ("import Trainer" in block.text or "def fit" in block.text):
             exec(block.text, shown.setdefault("namespace", {"torch": torch}))
     namespace = shown["namespace"]
+    standardised = (namespace["model"].network.mean, namespace["model"].network.std)
+    assert all(map(torch.equal, standardised, mean_and_std(namespace["task"].split("train")[0])))
     namespace["ResumePoints"] = partial(ResumePoints, fraction=1e9, longest_pause=0.0)
     with pytest.raises(CrashError):
         namespace["fit"]("runs/crashed", 6, Crash(33))

@@ -1,15 +1,19 @@
 """What Windows, macOS and terminals of other encodings do differently, as far as Linux can show it."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import gettempprefix
 
 import pytest
+import torch
 
 from litmlp import UsageError
 from litmlp.runs import RESERVED, Run, logs_folder
-from tests.conftest import ROOT, Fit
+from tests.conftest import ROOT, Fit, points_everywhere
 
 ENCODINGS = [
     {"PYTHONIOENCODING": "cp1252"},  # as where Windows redirects
@@ -17,19 +21,40 @@ ENCODINGS = [
 ]
 
 
-def test_checkpoints_are_written_where_folders_can_not_be_opened(run_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_anything = os.open
+def is_open(path: Path) -> bool:
+    """Whether this process has the file open or mapped."""
+    opened = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    return str(path.resolve()) in [*opened, *re.findall(r"/.*$", Path("/proc/self/maps").read_text(), re.MULTILINE)]
+
+
+def test_a_run_is_made_and_resumed_as_on_windows(run_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There no folder is opened, and no file renamed, replaced or removed that is open."""
+    open_anything, replaced = os.open, list[str]()
 
     def open_as_windows(path: str | Path, flags: int, *arguments: int, **options: int) -> int:
         if Path(path).is_dir():
             raise PermissionError(13, "Permission denied", str(path))
         return open_anything(path, flags, *arguments, **options)
 
+    def as_windows(function: Callable[..., None]) -> Callable[..., None]:
+        def call(*paths: str | Path, **options: int) -> None:
+            for path in map(Path, paths):
+                if is_open(path) and not path.name.startswith(gettempprefix()):  # TemporaryFile has another way there
+                    raise PermissionError(13, "The process cannot access the file", str(path))
+                replaced.append(path.name)
+            function(*paths, **options)
+
+        return call
+
     monkeypatch.setattr(os, "open", open_as_windows)
-    run = run_fit("--max_epochs", "1")
-    assert run.last.is_file()
+    for name in ("replace", "rename", "unlink", "remove"):
+        monkeypatch.setattr(os, name, as_windows(getattr(os, name)))
+    run_fit("--max_epochs", "1", "--schedule", "constant")
+    run = run_fit("--max_epochs", "2", points=points_everywhere())
+    assert torch.load(run.last, weights_only=True)["global_step"] == 40
     assert run.best.is_file()
-    assert run.read_results() is not None
+    assert (run.read_results() or {})["epochs"] == 2
+    assert set(replaced) >= {"last.ckpt", "previous.ckpt", "best.ckpt", "config.yaml", "results.json", ".lock"}
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=["cp1252", "ascii"])

@@ -1,5 +1,6 @@
 import doctest
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -39,8 +40,19 @@ def test_output_that_can_not_be_written_ends_in_one_line(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device on this system")
-@pytest.mark.parametrize("flags", [["fit", "--help"], ["predict", "--ckpt", "digits.ckpt", "--help"]], ids=" ".join)
-def test_so_does_help_that_can_not_be_written(flags, tmp_path):
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["fit", "--help"],
+        ["predict", "--ckpt", "xor.ckpt", "--help"],
+        ["predict", "--ckpt", "xor.ckpt", "0,1"],
+        ["test", "--ckpt", "xor.ckpt"],
+        ["tensors"],
+    ],
+    ids=" ".join,
+)
+def test_so_do_help_answers_and_lessons(flags, trained, tmp_path):
+    shutil.copy(trained("xor").best, tmp_path / "xor.ckpt")
     ended = script(*flags, cwd=tmp_path, output=Path("/dev/full"))
     assert ended.stderr == f"{flags[0]}.py: can't write what is printed (No space left on device)\n"
     assert ended.returncode == 1

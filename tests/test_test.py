@@ -113,6 +113,20 @@ def test_a_checkpoint_alone_writes_beside_no_run(
     assert events.Tags()["images"] == ["test/confusion", "test/worst_errors"]
 
 
+@pytest.mark.parametrize("step", ["x", float("nan"), 10**30], ids=["text", "nan", "too large"])
+def test_the_step_that_a_checkpoint_claims_is_not_needed(
+    step: object, trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = torch.load(trained("xor").best, weights_only=True)
+    printed = []
+    for name, claimed in (("honest", content["global_step"]), ("hostile", step)):
+        torch.save({**content, "global_step": claimed}, tmp_path / f"{name}.ckpt")
+        command.main(["--ckpt", str(tmp_path / f"{name}.ckpt"), "--default_root_dir", str(tmp_path)])
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert "0 errors" in printed[1].splitlines()
+
+
 def test_missing_data_is_one_line(trained: Callable[[str], Run], tmp_path: Path) -> None:
     for task, end in {"nonsense": ": name its class, as --task my_tasks.py:MyTask", "digits": " in that form"}.items():
         model = MLP(spec_of(2, task=task))

@@ -1,6 +1,7 @@
 """serve.py as a process, under load: whatever some clients do, others are answered."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from time import monotonic
 import pytest
 
 from tests.conftest import ROOT
-from tests.server.test_app import JSON, png
+from tests.server.test_app import JSON, ask, png
 
 Start = Callable[[int], tuple[int, "subprocess.Popen[str]"]]
 HEADERS = b"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n"
@@ -61,10 +62,12 @@ def is_prompt(port: int) -> bool:
     return any(ask_both(port) < SECONDS for _ in range(20))
 
 
-def memory(process: "subprocess.Popen[str]") -> float:
-    """A process's memory in MB."""
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4096 / 1e6
+def memory(process: "subprocess.Popen[str]", most: bool = False) -> float:
+    """A process's memory in MB, or the most that it has ever had."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    found = re.search(rf"^{'VmHWM' if most else 'VmRSS'}:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024 / 1e6
 
 
 def clients(port: int, count: int, sent: bytes) -> list[socket.socket]:
@@ -89,7 +92,7 @@ def test_idle_and_slow_clients_keep_nobody_out(start: Start) -> None:
     ask_both(port)
     before = memory(process)
     idle = clients(port, 150, b"GET / HT") + clients(port, 150, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    slow = clients(port, 30, b"POST /predict HTTP/1.1\r\n" + HEADERS + b" " * 2**20)
+    slow = clients(port, 40, b"POST /predict HTTP/1.1\r\n" + HEADERS + b" " * 2**20)
     assert is_prompt(port)
     for client in slow:
         client.sendall(b" ")
@@ -127,3 +130,15 @@ def test_the_largest_body_holds_up_nobody(start: Start) -> None:
         ask_both(port)
         others += 1
     assert others > 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_millions_of_empty_lists_take_little_memory(start: Start) -> None:
+    port, process = start(1024)
+    ask_both(port)
+    before = memory(process)
+    body = b'{"samples":[' + b",".join([b"[]"] * 2_790_000) + b"]}"
+    assert 8_000_000 < len(body) < 8 * 2**20
+    answer = ask(f"http://127.0.0.1:{port}", "POST", "/predict", body, Content_Type=JSON)
+    assert answer == (422, {"detail": "each sample must be nothing but numbers in lists, of shape [8, 8]"})
+    assert memory(process, most=True) - before < 100

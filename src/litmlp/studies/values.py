@@ -22,9 +22,10 @@ def read_values(flag: str, text: str) -> dict[str, Any]:
     labelled = by_labels(f"--vary {flag}", values)
     names: set[str] = set()
     for label in labelled:
-        if len(label) > LONGEST_LABEL or in_run_name(label) in names:
+        name = in_run_name(label).casefold()  # Windows and macOS take two that differ in case for one folder
+        if len(label) > LONGEST_LABEL or name in names:
             raise UsageError(f"--vary {flag}: {label} can't name a run; give a mapping of short labels to values")
-        names.add(in_run_name(label))
+        names.add(name)
     return labelled
 
 
