@@ -41,7 +41,7 @@ def choose_resume_point(
     found, expected = (flat(parameters) for parameters in (content["hyper_parameters"], dict(model.hparams)))
     check_columns(found.get("table"), expected.get("table"), path)
     for name, value in found.items():
-        if find_difference(value, expected.get(name)) is not None or value != expected[name]:
+        if find_difference(value, expected.get(name)) is not None or value != expected.get(name):
             raise Failure(
                 f"{path} is another model's checkpoint: its {name} is {str(value)[:200]}, not {expected.get(name)}"
             )
