@@ -69,13 +69,13 @@ def in_the_folder(case: Case, ending: Ending) -> list[Failure]:
 
 
 def is_expected(path: str, case: Case) -> bool:
-    """Whether a path may change: it is in the folder of runs, or the user named a part of it."""
+    """Whether a path may change: it is in the folder of runs or of data, or the user named a part of it."""
     parts = path.split("/")
     if parts[0] == "tmp":
         return False
     if case.command == "export" and re.fullmatch(r"work/\w[\w.+=-]*\.(pt2|onnx)", path):
         return True
-    return "lightning_logs" in parts or any(part in case.mentioned for part in parts[1:])
+    return "lightning_logs" in parts or parts[1] == "data" or any(part in case.mentioned for part in parts[1:])
 
 
 def traceback_in(text: str) -> str:
