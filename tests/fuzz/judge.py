@@ -21,6 +21,12 @@ def was_refused(ending: Ending) -> bool:
     return ending.code == 2 or (ending.code == 1 and not has_trained(ending))
 
 
+def has_answered(ending: Ending) -> bool:
+    """Whether predict could answer some of its inputs: these are written."""
+    found = re.fullmatch(r"predict\.py: (\d+) of (\d+) inputs couldn't be answered", last_line(ending.err))
+    return found is not None and int(found[1]) < int(found[2])
+
+
 def judge(case: Case, ending: Ending) -> list[Failure]:
     """The rules that a case broke."""
     if ending.hung:
@@ -60,11 +66,11 @@ def on_the_terminal(ending: Ending) -> list[Failure]:
 
 def in_the_folder(case: Case, ending: Ending) -> list[Failure]:
     """A refusal changes nothing; else there are the run's folder and what the user named."""
-    changes = ending.changes
-    if not was_refused(ending):
+    changes, is_refusal = ending.changes, was_refused(ending) and not has_answered(ending)
+    if not is_refusal:
         changes = [path for path in changes if not is_expected(path, case)]
     shown = ", ".join(sorted({similar(path) for path in changes})[:5])
-    rule = "changed although refused" if was_refused(ending) else "left"
+    rule = "changed although refused" if is_refusal else "left"
     return [Failure(rule, f"{shown} ({similar(last_line(ending.err))})")] if changes else []
 
 
