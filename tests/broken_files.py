@@ -70,6 +70,16 @@ class Prepare:
         tensor = torch.zeros(1).expand(10**12)
         torch.save({**torch.load(LAST, weights_only=True), "state_dict": {"network.layers.1.weight": tensor}}, LAST)
 
+    def of_other_data(self) -> None:
+        content = torch.load(LAST, weights_only=True)
+        content["state_dict"]["network.std"] *= 2
+        torch.save(content, LAST)
+
+    def of_data_that_are_no_numbers(self) -> None:
+        content = torch.load(LAST, weights_only=True)
+        content["state_dict"]["network.std"] *= torch.nan
+        torch.save(content, LAST)
+
     def a_wide_model(self) -> None:
         content = torch.load(LAST, weights_only=True)
         content["hyper_parameters"]["hidden"] = [10**6, 10**6]

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from lightning.pytorch.plugins import DoublePrecision, HalfPrecision
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import affine
@@ -130,6 +131,16 @@ def test_coordinates_are_exact_under_bfloat16():
     expected = deform(batch, rotation=20, elastic=1)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(deform(batch, rotation=20, elastic=1), expected)
+
+
+@pytest.mark.parametrize("precision", [DoublePrecision(), HalfPrecision("bf16-true"), HalfPrecision("16-true")])
+def test_images_are_deformed_alike_whatever_the_precision_makes_the_default_type(precision):
+    batch, magnitudes = images(), Magnitudes(rotation=20, scale=0.1, elastic=1, erase=0.5)
+    augment = Augment((1, 28, 28), magnitudes)
+    expected = deform(batch, **magnitudes)
+    torch.manual_seed(0)
+    with precision.forward_context():
+        assert torch.equal(augment(batch), expected)
 
 
 def test_evaluation_sees_the_images_as_they_are():

@@ -377,6 +377,20 @@ def test_the_command_lists_and_deletes(flights: Path, tmp_path: Path, capsys: py
     assert list((data_dir / "cache").iterdir()) == []
 
 
+def test_the_command_lists_no_name_that_controls_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_dir = tmp_path / "\x1b[2J"
+    cache_command.main([f"--data_dir={data_dir}"])
+    (data_dir / "cache" / "\x1b[31m").mkdir(parents=True)
+    cache_command.main([f"--data_dir={data_dir}"])
+    cache_command.main([f"--data_dir={data_dir}", "--delete", "all"])
+    none, listed, deleted = capsys.readouterr().out.splitlines()
+    assert none == rf"there are no converted data in {tmp_path}/\x1b[2J/cache"
+    assert listed.startswith(r"\x1b[31m  ")
+    assert deleted == r"deleted \x1b[31m, 0.0 MB"
+
+
 def test_who_has_lost_the_folder_leaves_it_to_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (cache, lock_module):
         monkeypatch.setattr(module, "BEAT_EVERY", 0)

@@ -81,6 +81,16 @@ def test_raw_samples_are_standardised_whatever_their_form():
         torch.testing.assert_close(model(samples), expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float8_e4m3fn])
+def test_statistics_are_compared_across_types(dtype):
+    network = MLP(spec_of(2, outputs=2)).network
+    network.standardise(Statistics(torch.tensor([0.5, 2.0]), torch.tensor([0.25, 4.0])))
+    state = {name: value.to(dtype) for name, value in network.state_dict().items()}
+    assert network.is_standardised_as(state)
+    for name, wrong in (("mean", 0.0), ("std", 4.5), ("std", math.nan)):
+        assert not network.is_standardised_as({**state, name: torch.full((2,), wrong).to(dtype)})
+
+
 def test_samples_of_another_shape_are_refused_not_regrouped():
     with pytest.raises(RuntimeError, match="invalid for input of size 12"):
         make(2)(torch.zeros(3, 4))

@@ -153,6 +153,18 @@ def test_numbers_that_are_none(
     assert told.out.startswith(f"{'1,0':{max(3, len(text))}}  1  ")
 
 
+def test_without_any_answer_a_file_stays_as_it_is(trained: Callable[[str], Run], tmp_path: Path) -> None:
+    output = tmp_path / "answers.csv"
+    output.write_text("mine")
+    for inputs in (["x"], ["x", "1,2,3"]):
+        with pytest.raises(Failure, match=f"^{len(inputs)} of {len(inputs)} inputs couldn't be answered$"):
+            predict.main(["--ckpt", str(trained("xor").best), "--output", str(output), *inputs])
+        assert [path.name for path in tmp_path.iterdir() if path.read_text() == "mine"] == ["answers.csv"]
+    with pytest.raises(Failure, match="^1 of 2 inputs couldn't be answered$"):
+        predict.main(["--ckpt", str(trained("xor").best), "--output", str(output), "x", "1,0"])
+    assert output.read_text().splitlines()[1].startswith('"1,0",1,')
+
+
 def test_which_checkpoint_is_meant(
     trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

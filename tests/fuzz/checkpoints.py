@@ -1,6 +1,7 @@
 """Checkpoints with valid checksums and random content."""
 
 import math
+import re
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -13,22 +14,18 @@ from torch import Tensor
 from tests.fuzz.cases import Case, Step
 from tests.fuzz.values import Values
 
-RUN = Path("lightning_logs/xor/base")
-LAST = RUN / "checkpoints" / "last.ckpt"
+RUNS = ("xor/base", "xor/base", "table/rows")
 NAMES = (
     "../x", "/dev/null/x", "a/b", "CON", ".", "", "x\x1b[2J", "\ud800", "x" * 300, "\u202ex", "x\ny", "mnist",
     "xor:XOR",
 )  # fmt: skip
+# What reads LAST, the checkpoint of RUN; INPUT is what its network can answer.
 COMMANDS = (
-    ("fit", (f"--resume={LAST}", "--max_epochs=3")),
-    ("fit", (f"--resume={LAST}", "--max_epochs=3")),
-    ("fit", ("--run=base", "--max_epochs=3")),
-    ("predict", (f"--ckpt={LAST}", "0,1")),
-    ("predict", (f"--ckpt={LAST}", "--format=json", "0,1", "1,1")),
-    ("test", (f"--ckpt={LAST}",)),
-    ("load", (str(LAST),)),
-    ("export", (f"--ckpt={LAST}", "--format=pt2")),
-)
+    "fit --resume=LAST --max_epochs=3", "fit --resume=LAST --max_epochs=3", "fit --resume=RUN --max_epochs=3",
+    "predict --ckpt=LAST INPUT", "predict --ckpt=LAST --format=json INPUT INPUT", "test --ckpt=LAST", "load LAST",
+    "export --ckpt=LAST --format=pt2",
+)  # fmt: skip
+INPUTS = {"xor/base": "0,1", "table/rows": "rows.csv"}
 # What can be in place of a tensor of floating-point numbers.
 OTHERS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda tensor: tensor * math.nan,
@@ -65,10 +62,14 @@ Keys = tuple[Any, ...]
 
 def make(random: Random, base: Path) -> Case:
     """A command that reads a checkpoint in which one to three places are others."""
-    content = read(base / LAST)
-    steps = tuple(edit(random, content) for _ in range(random.choice((1, 1, 1, 2, 3))))
-    command, words = random.choice(COMMANDS)
-    return Case(command, words, steps)
+    name = random.choice(RUNS)
+    run = f"lightning_logs/{name}"
+    last = Path(run, "checkpoints", "last.ckpt")
+    content = read(base / last)
+    steps = tuple(edit(random, last, content) for _ in range(random.choice((1, 1, 1, 2, 3))))
+    filling = {"LAST": str(last), "RUN": run, "INPUT": INPUTS[name]}
+    command, *words = re.sub("LAST|RUN|INPUT", lambda found: filling[found[0]], random.choice(COMMANDS)).split()
+    return Case(command, tuple(words), steps)
 
 
 @cache
@@ -78,25 +79,25 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def edit(random: Random, content: dict[str, Any]) -> Step:
-    """One place changed, removed or added."""
+def edit(random: Random, last: Path, content: dict[str, Any]) -> Step:
+    """One place of a checkpoint's content changed, removed or added."""
     keys: tuple[str | int, ...] = ()
     found: Any = content
     while isinstance(found, dict | list | tuple) and found and (not keys or random.random() < 0.85):
         key = random.choice(list(found)) if isinstance(found, dict) else random.randrange(len(found))
         keys, found = (*keys, key), found[key]
     if random.random() < 0.1:
-        return Step(prepare=lambda: change(keys, None, remove=True), about=f"{path_of(keys)} is missing")
+        return Step(prepare=lambda: change(last, keys, None, remove=True), about=f"{path_of(keys)} is missing")
     if random.random() < 0.1:
         keys = (*keys[:-1], random.choice((*NAMES, 0, -1, "network.x", "state", "spec", "classes")))
     value = other(random, found)
-    return Step(prepare=lambda: change(keys, value), about=f"{path_of(keys)} is {shown(value)}")
+    return Step(prepare=lambda: change(last, keys, value), about=f"{path_of(keys)} is {shown(value)}")
 
 
-def change(keys: Keys, value: Any, remove: bool = False) -> None:
-    """Set, or remove, one place of the working folder's checkpoint, if it is still there."""
-    content = torch.load(LAST, weights_only=True)
-    torch.save(with_change(content, keys, value, remove), LAST)
+def change(last: Path, keys: Keys, value: Any, remove: bool = False) -> None:
+    """Set, or remove, one place of a checkpoint in the working folder, if it is still there."""
+    content = torch.load(last, weights_only=True)
+    torch.save(with_change(content, keys, value, remove), last)
 
 
 def with_change(found: Any, keys: Keys, value: Any, remove: bool) -> Any:

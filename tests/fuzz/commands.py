@@ -1,4 +1,4 @@
-"""Random flags of the commands that use a trained model, and of ``compare``."""
+"""Random flags of the commands that use a trained model, and of ``compare``, ``search`` and ``cache``."""
 
 from pathlib import Path
 from random import Random
@@ -9,9 +9,13 @@ from tests.fuzz.values import TEXTS, Values
 RUN = "lightning_logs/xor/base"
 CKPTS = (
     RUN, f"{RUN}/checkpoints/best.ckpt", f"{RUN}/checkpoints/last.ckpt", "lightning_logs/digits/digits", "last",
-    "lightning_logs/log_value/value", "lightning_logs", f"{RUN}/config.yaml", "/dev/null", "/proc/self/mem", "here",
+    "lightning_logs/log_value/value", "lightning_logs/table/rows", "lightning_logs/table/rows", "lightning_logs",
+    f"{RUN}/config.yaml", "/dev/null", "/proc/self/mem", "here",
 )  # fmt: skip
 PLACES = ("here", ".", "x/y", "lightning_logs", "/dev/full", "/dev/null/x", f"{RUN}/config.yaml")
+DATA = ("rows.csv", "photos", "nowhere.csv", *PLACES)
+NAMES = ("mine", "CON", "../x", "a b", "")
+COUNTS = ("1", "0", "-1", "2.5", "1e400", "nan", "x")
 INPUTS = (
     "0,1",
     "1,1",
@@ -24,13 +28,23 @@ INPUTS = (
     "lightning_logs",
     RUN,
     "nowhere.png",
+    "rows.csv",
+    "photos",
+    "-",
+    '{"number": 1, "word": "u", "day": null}',
+    '{"number": "x", "word": 1, "day": "2024-02-30"}',
+    '{"number":',
     "/dev/zero",
 )
 # The values of each flag that are plausible; others are drawn as well.
 FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "predict": {"ckpt": CKPTS, "format": ("text", "json", "csv", "xml"), "default_root_dir": PLACES},
+    "predict": {
+        "ckpt": CKPTS, "format": ("text", "json", "csv", "parquet", "xml"), "default_root_dir": PLACES,
+        "output": ("answers.csv", "answers.json", "answers.parquet", "answers.x", "a/b.csv", "rows.csv", *PLACES),
+    },
     "test": {
-        "ckpt": CKPTS, "data_dir": PLACES, "images": PLACES, "default_root_dir": PLACES,
+        "ckpt": CKPTS, "data_dir": PLACES, "data": DATA, "test_data": DATA, "images": PLACES,
+        "default_root_dir": PLACES,
         "task": ("xor", "digits", "nope", "x.py:X", "litmlp.tasks.xor:XOR", "os:getpid"),
     },
     "export": {"ckpt": CKPTS, "format": ("pt2", "onnx", "x"), "output": ("x.pt2", *PLACES), "default_root_dir": PLACES},
@@ -41,8 +55,15 @@ FLAGS: dict[str, dict[str, tuple[str, ...]]] = {
     "compare": {
         "vary": ("lr", "hidden", "batch_size", "seed", "task", "nope", "augment", "callbacks", "--lr"),
         "seeds": ("[0]", "[0,1]", "0", "[]", "[0,0]", "[-1]", "[x]", "{a: 1}", "[1.5]"),
-        "name": ("mine", "CON", "../x", "a b", ""), "out": PLACES, "default_root_dir": PLACES,
+        "name": NAMES, "out": PLACES, "default_root_dir": PLACES,
     },
+    "search": {
+        "space": ("{lr: [0.1, 1]}", "{lr: [0.1, 1, log]}", "{lr: [1]}", "{nope: [1, 2]}", "{}", "{lr: {a: 1}}", "[lr]"),
+        "trials": COUNTS, "minutes": COUNTS, "heartbeat": COUNTS, "jobs": COUNTS, "seeds": ("[0]", "[]", "[-1]", "x"),
+        "name": NAMES, "out": PLACES, "default_root_dir": PLACES,
+        "storage": ("postgresql://127.0.0.1:9/x", "postgresql://", "sqlite:///x.db", "mysql://x", "x"),
+    },
+    "cache": {"data_dir": ("data", *PLACES), "delete": ("all", "x", "../x", ".", "")},
 }  # fmt: skip
 VARIED = (
     "[0.1]",
@@ -56,13 +77,14 @@ VARIED = (
     "{1: 2, '1': 3}",
     "[.nan]",
 )
-# Of a comparison one flag is always wrong: its fits would be processes of their own.
+# Of what makes fits one flag is always wrong: they would be processes of their own.
 NEVER_FITTED = ("--task", "xor", "--batch_size", "0")
+COMMANDS = (*["predict"] * 4, *["test"] * 3, "export", "serve", "compare", "compare", "search", "search", "cache")
 
 
 def make(random: Random, base: Path) -> Case:
     """A command with what it needs, in most cases, and some more flags."""
-    command = random.choice(("predict", "predict", "test", "test", "export", "serve", "compare", "compare"))
+    command = random.choice(COMMANDS)
     values = Values(random, wildness=random.choice((0.0, 0.05, 0.3)))
     known = FLAGS[command]
     names: list[str] = [name for name in ("ckpt", "vary") if name in known and random.random() < 0.95]
@@ -73,7 +95,7 @@ def make(random: Random, base: Path) -> Case:
         steps.append(Step(("--", *inputs) if random.random() < 0.8 else tuple(inputs)))
     elif random.random() < values.wildness:
         steps.append(Step((text(random, values),)))
-    words = NEVER_FITTED if command == "compare" else ()
+    words = NEVER_FITTED if command in ("compare", "search") else ()
     return Case(command, words, tuple(steps), random.choice(("utf-8",) * 4 + ("ascii", "cp1252")))
 
 

@@ -14,7 +14,9 @@ CONFIG = f"{BASE}/config.yaml"
 BEST = f"{BASE}/checkpoints/best.ckpt"
 IN_A_RUN = (CONFIG, CONFIG, f"{BASE}/results.json", f"{BASE}/checkpoints/last.ckpt", BEST)
 RAW = "MNIST/raw"
-IN_DATA = ("", "MNIST", RAW, f"{RAW}/train-images-idx3-ubyte", f"{RAW}/t10k-labels-idx1-ubyte.gz")
+IN_DATA = (
+    "", "cache", "cat", "cat/0.png", "MNIST", RAW, f"{RAW}/train-images-idx3-ubyte", f"{RAW}/t10k-labels-idx1-ubyte.gz",
+)  # fmt: skip
 # Commands that open a run, and those that are given the path N beside the text T.
 OPENING = (
     ("fit", "--run=base"), ("fit", "--run=base --max_epochs=3"), ("fit", "--resume=last --max_epochs=3"),
@@ -22,10 +24,13 @@ OPENING = (
     ("predict", f"--ckpt {BASE} 0,1"),
 )  # fmt: skip
 DIGITS = "--ckpt lightning_logs/digits/digits"
+ROWS = "--ckpt lightning_logs/table/rows"
 NAMING = (
     ("predict", "--ckpt=N 0,1"), ("test", "--ckpt=N"), ("load", "N"), ("export", "--format=pt2 --ckpt=N"),
     ("fit", "--resume=N"), ("predict", f"{DIGITS} -- N"), ("predict", f"{DIGITS} --format=json -- N T"),
     ("predict", f"--ckpt {BASE} -- T N 0,1"), ("predict", "--ckpt=T -- N"), ("test", f"--ckpt {BASE} --images=N"),
+    ("predict", f"{ROWS} -- N"), ("predict", f"{ROWS} --format=json -- N rows.csv"), ("test", f"{ROWS} --test_data=N"),
+    ("test", f"{ROWS} --data=N"), ("predict", f"{ROWS} --output=N -- rows.csv"),
     ("test", "--ckpt=T"), ("load", "T"), ("fit", "--resume=T"),
     ("export", f"--format=pt2 --ckpt {BASE} --output=N/x.pt2"),
     ("export", f"--format=pt2 --ckpt {BASE} --default_root_dir=N"),
@@ -34,6 +39,12 @@ GIVING_DATA = (
     ("fit", "--task=mnist --max_epochs=1 --limit_train_batches=1 --data_dir=N"),
     ("fit", "--task=xor --max_epochs=1 --default_root_dir=N"),
     ("test", f"--ckpt {BASE} --data_dir=N"),
+    ("fit", "--task=table --max_epochs=1 --limit_train_batches=1 --target=y --data=N"),
+    ("fit", "--task=table --max_epochs=1 --limit_train_batches=1 --target=y --data=rows.csv --memory=1kB --data_dir=N"),
+    ("fit", "--task=image_folder --max_epochs=1 --limit_train_batches=1 --hidden=[4] --image_size=8 --data=N"),
+    ("fit", "--task=image_folder --max_epochs=1 --limit_train_batches=1 --hidden=[4] --data=photos --data_dir=N"),
+    ("cache", "--data_dir=N"),
+    ("cache", "--data_dir=N --delete=all"),
 )
 
 

@@ -12,7 +12,12 @@ from litmlp.tasks import find_task
 from tests.fuzz.cases import Case, Step
 from tests.fuzz.values import Values, public_classes
 
-TASKS = ("xor", "log", "log_value", "digits")
+# Tasks, with what else they need.
+TASKS = {
+    **dict.fromkeys(("xor", "log", "log_value", "digits"), ()),
+    "table": ("--data", "rows.csv", "--target", "y"),
+    "image_folder": ("--data", "photos", "--image_size", "8"),
+}
 SHORT = ("--accelerator", "cpu", "--max_epochs", "1", "--limit_train_batches", "2")
 ENCODINGS = ("utf-8",) * 8 + ("ascii", "cp1252")
 # Flags that are given often, since much of what can go wrong is in what they name.
@@ -21,12 +26,12 @@ OFTEN = ("callbacks", "callbacks", "logger", "profiler", "plugins", "strategy", 
 
 def make(random: Random, base: Path) -> Case:
     """A command with some flags, most of them valid in most cases."""
-    task = random.choice(TASKS)
+    task = random.choice(sorted(TASKS))
     values = Values(random, wildness=random.choice((0.0, 0.0, 0.05, 0.3)))
     command = "by_hand" if random.random() < 0.1 else "fit"
     run = () if random.random() < 0.8 else ("--run", random.choice(("base", "mine")))
     steps = tuple(flag(random, values, task) for _ in range(random.randint(1, 5)))
-    return Case(command, ("--task", task, *SHORT, *run), steps, random.choice(ENCODINGS))
+    return Case(command, ("--task", task, *TASKS[task], *SHORT, *run), steps, random.choice(ENCODINGS))
 
 
 @cache

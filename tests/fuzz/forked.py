@@ -11,14 +11,16 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 import litmlp
-from litmlp.commands import by_hand, compare, export, fit, predict, serve, test
+from litmlp.commands import by_hand, cache, compare, export, fit, predict, search, serve, test
 from litmlp.commands.console import run
+from tests.fuzz.bodies import TABLE_CSV
 from tests.fuzz.cases import Case, Failure
+from tests.fuzz.images import png
 from tests.fuzz.judge import judge, was_refused
 from tests.fuzz.sandbox import Box, Ending
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-IMPORTED = (by_hand, compare, export, fit, predict, serve, test)  # before any fork, lest each case do it
+IMPORTED = (by_hand, cache, compare, export, fit, predict, search, serve, test)  # before any fork, lest each case do it
 SMALL = "--accelerator cpu --limit_train_batches 4 --max_epochs"
 # The runs that are there when a case begins.
 FITS = (
@@ -27,6 +29,7 @@ FITS = (
     " --callbacks+=ModelCheckpoint --callbacks.monitor=val/loss --callbacks.filename={epoch}-{step}",
     f"--task log_value --run value {SMALL} 1",
     f"--task digits --run digits {SMALL} 1 --hidden [8] --conv [2]",
+    f"--task table --run rows {SMALL} 1 --hidden [4] --bins 2 --embedding 2 --members 2 --data rows.csv --target y",
 )
 
 
@@ -126,6 +129,12 @@ def act(case: Case) -> None:
 def make_base(folder: Path) -> Path:
     """The folder that cases begin with, which has small runs of several tasks."""
     box = Box(folder / "base", None)
+    (box.work / "rows.csv").write_text(TABLE_CSV)
+    for label in ("cat", "dog"):
+        (box.work / "photos" / label).mkdir(parents=True)
+        for number in range(8):
+            content = png(8, 8, Random(f"{label} {number}").randbytes(8).join([b"\0"] * 9))
+            (box.work / "photos" / label / f"{number}.png").write_bytes(content)
     for flags in FITS:
         ending = box.run(partial(run, "fit", "fit.py", flags.split()), enough=math.inf)
         assert ending.code == 0, ending.err

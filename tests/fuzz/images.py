@@ -29,6 +29,7 @@ MODES = {
 STEPS = {"LAB": "RGB", "I;16": "I"}  # modes that Pillow only converts to from another
 SIZES = ((8, 8), (28, 28), (1, 1), (1, 300), (300, 1), (40, 30), (700, 600))
 SOME = bytes(100)
+FIT = "--task image_folder --data photos --max_epochs 1 --limit_train_batches 1 --hidden [4] --accelerator cpu"
 
 
 @cache
@@ -62,7 +63,10 @@ BOMBS: tuple[Callable[[int], bytes], ...] = (
 
 
 def make(random: Random, base: Path) -> Case:
-    """A prediction for one to three pictures."""
+    """A prediction for one to three pictures, or a fit on a folder that has them."""
+    if random.random() < 0.3:
+        names = [f"photos/{random.choice(('cat', 'dog'))}/{number}.png" for number in range(random.randint(1, 3))]
+        return Case("fit", tuple(FIT.split()), tuple(picture_step(random, name)._replace(words=()) for name in names))
     form = random.choice(("text", "json", "csv"))
     steps = tuple(picture_step(random, f"{number}.png") for number in range(random.randint(1, 3)))
     return Case("predict", ("--ckpt", "lightning_logs/digits/digits", "--format", form), steps)

@@ -21,6 +21,12 @@ def was_refused(ending: Ending) -> bool:
     return ending.code == 2 or (ending.code == 1 and not has_trained(ending))
 
 
+def has_answered(ending: Ending) -> bool:
+    """Whether predict could answer some of its inputs: these are written."""
+    found = re.fullmatch(r"predict\.py: (\d+) of (\d+) inputs couldn't be answered", last_line(ending.err))
+    return found is not None and int(found[1]) < int(found[2])
+
+
 def judge(case: Case, ending: Ending) -> list[Failure]:
     """The rules that a case broke."""
     if ending.hung:
@@ -59,23 +65,30 @@ def on_the_terminal(ending: Ending) -> list[Failure]:
 
 
 def in_the_folder(case: Case, ending: Ending) -> list[Failure]:
-    """A refusal changes nothing; else there are the run's folder and what the user named."""
-    changes = ending.changes
-    if not was_refused(ending):
-        changes = [path for path in changes if not is_expected(path, case)]
+    """A refusal changes nothing but converted data; else there are the run's folder and what the user named."""
+    is_refusal = was_refused(ending) and not has_answered(ending)
+    expected = is_in_the_data if is_refusal else is_expected
+    changes = [path for path in ending.changes if not expected(path, case)]
     shown = ", ".join(sorted({similar(path) for path in changes})[:5])
-    rule = "changed although refused" if was_refused(ending) else "left"
+    rule = "changed although refused" if is_refusal else "left"
     return [Failure(rule, f"{shown} ({similar(last_line(ending.err))})")] if changes else []
 
 
+def is_in_the_data(path: str, case: Case) -> bool:
+    """Whether a path is in the folder of data, where data are converted, once for all runs, before all is checked."""
+    place, folder, *_ = path.split("/")
+    words = case.argv if "--data_dir" in case.mentioned else []
+    return place == "work" and folder in {"data", *(word.removeprefix("--data_dir=").split("/")[0] for word in words)}
+
+
 def is_expected(path: str, case: Case) -> bool:
-    """Whether a path may change: it is in the folder of runs, or the user named a part of it."""
+    """Whether a path may change: it is in the folder of runs or of data, or the user named a part of it."""
     parts = path.split("/")
     if parts[0] == "tmp":
         return False
     if case.command == "export" and re.fullmatch(r"work/\w[\w.+=-]*\.(pt2|onnx)", path):
         return True
-    return "lightning_logs" in parts or any(part in case.mentioned for part in parts[1:])
+    return "lightning_logs" in parts or is_in_the_data(path, case) or any(part in case.mentioned for part in parts[1:])
 
 
 def traceback_in(text: str) -> str:

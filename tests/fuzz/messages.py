@@ -1,13 +1,10 @@
 """Random HTTP requests, as bytes."""
 
-import json
-from collections.abc import Callable
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tests.fuzz.images import picture
+from tests.fuzz.bodies import BODIES
 from tests.fuzz.mutations import mutated_bytes
-from tests.fuzz.values import NUMBERS, Values
 
 METHODS = (
     "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "PRI", "get", "X", "", "G" * 9_000,
@@ -38,24 +35,6 @@ HOSTILE = (
     "X\0: y", "X: a\rb", "X: a\n b", "X: \0", "X", "Content-Type: image/png", "Content-Type: \xe9",
     "Content-Type: " + ";" * 5_000,
 )  # fmt: skip
-# The shape of a sample of each run's server, without channels.
-SHAPES: dict[str, tuple[int, ...]] = {"digits/digits": (8, 8), "log_value/value": (1,), "xor/base": (2,)}
-# JSON that is deep, wide or long, given a number.
-NESTED: tuple[Callable[[int], bytes], ...] = (
-    lambda much: b"[" * much,
-    lambda much: b'{"sample":' * much,
-    lambda much: b'{"sample": ' + b"[" * 900 + b"]" * 900 + b"}",
-    lambda much: b'{"samples": [' + b"[]," * much + b"[]]}",
-    lambda much: b'{"samples": [' + b"[[0]]," * much + b"[]]}",
-    lambda much: b'{"samples": [' + b"0," * much + b"0]}",
-    lambda much: b'{"sample": ' + b"9" * much + b"}",
-    lambda much: b'{"sample": [1e' + b"9" * 30 + b"]}",
-    lambda much: b'{"sample": [NaN, Infinity, -Infinity]}',
-    lambda much: b'{"sample": [1], "sample": [2]}',
-    lambda much: b'{"sample": "' + b"\\ud800" * (much // 10) + b'"}',
-    lambda much: b'{"' + b"a" * much + b'": 1}',
-    lambda much: b"{" + b",".join(b'"%d": 1' % number for number in range(much // 10)) + b"}",
-)
 
 
 class Message(NamedTuple):
@@ -76,7 +55,7 @@ class Message(NamedTuple):
 
 def make(random: Random, run_name: str) -> Message:
     """A request to the server of a run; six of ten are well-formed."""
-    body = random.choice((samples, samples, structure, structure, nested, pictured, garbage, nothing))(random, run_name)
+    body = random.choice(BODIES)(random, run_name)
     start = ["POST", "/predict"] if body or random.random() < 0.2 else ["GET", random.choice(OURS)]
     kind = "application/json" if body[:1] in (b"{", b"[", b"") else "image/png"
     is_chunked = random.random() < 0.1
@@ -107,50 +86,6 @@ def spoil(random: Random, start: list[str], lines: list[str]) -> None:
             del lines[random.randrange(len(lines))]
         case 3:
             lines += [f"X{number}: {'y' * 10}" for number in range(random.choice((50, 5_000)))]
-
-
-def samples(random: Random, run_name: str) -> bytes:
-    """Samples, most of them possible."""
-    wild = random.random() < 0.3
-    batch = [sample(random, SHAPES[run_name], wild) for _ in range(random.choice((1, 1, 2, 64)))]
-    return json.dumps({"sample": batch[0]} if random.random() < 0.5 else {"samples": batch}).encode()
-
-
-def sample(random: Random, shape: tuple[int, ...], wild: bool) -> Any:
-    """A sample as nested lists."""
-    if not shape:
-        return random.choice(NUMBERS) if wild and random.random() < 0.1 else random.choice((0, 1, 7.5, 16))
-    length = shape[0] + (random.choice((-1, 1)) if wild and random.random() < 0.1 else 0)
-    return [sample(random, shape[1:], wild) for _ in range(length)]
-
-
-def structure(random: Random, run_name: str) -> bytes:
-    """JSON of any structure, in some encoding."""
-    value = Values(random, 1.0).anything()
-    content = random.choice((value, {"sample": value}, {"samples": [value]}, {"samples": value}))
-    text = json.dumps(content, ensure_ascii=random.random() < 0.5)
-    encoding = random.choice(("utf-8", "utf-8", "utf-8", "utf-16", "utf-32-be", "utf-8-sig"))
-    return text.encode(encoding, "surrogatepass")
-
-
-def nested(random: Random, run_name: str) -> bytes:
-    """JSON that is deep, wide or long."""
-    return random.choice(NESTED)(1_000_000 if random.random() < 0.02 else random.choice((100, 10_000, 60_000)))
-
-
-def pictured(random: Random, run_name: str) -> bytes:
-    """A picture."""
-    return picture(random)
-
-
-def garbage(random: Random, run_name: str) -> bytes:
-    """Anything."""
-    return random.randbytes(random.choice((1, 100, 70_000)))
-
-
-def nothing(random: Random, run_name: str) -> bytes:
-    """No body."""
-    return b""
 
 
 def chunked(random: Random, body: bytes) -> bytes:

@@ -15,10 +15,11 @@ from typing import NamedTuple
 from litmlp.commands import serve
 from litmlp.commands.console import run
 from litmlp.server.connections import SECONDS_FOR_A_HEAD
+from tests.fuzz.bodies import SHAPES, TABLE
 from tests.fuzz.cases import Failure
 from tests.fuzz.forked import Result
 from tests.fuzz.judge import STOPPED, last_line, similar, traceback_in
-from tests.fuzz.messages import SHAPES, Message, make
+from tests.fuzz.messages import Message, make
 from tests.fuzz.sandbox import PATIENCE, Box, clock
 
 IMPORTED = (serve,)
@@ -127,12 +128,12 @@ class Requests:
     def __init__(self, folder: Path, base: Path) -> None:
         self.folder, self.base = folder, base
         self.stayed: list[Stayed] = []
-        self.servers = {name: Server(name, folder, base) for name in SHAPES}
+        self.servers = {name: Server(name, folder, base) for name in (*SHAPES, TABLE)}
 
     def case(self, seed: int, number: int) -> tuple[str, Message]:
         """The run whose server is asked, and what."""
         random = Random(f"requests {seed} {number}")
-        name = random.choice(sorted(SHAPES))
+        name = random.choice(sorted(self.servers))
         return name, make(random, name)
 
     def run(self, seed: int, number: int) -> Result:

@@ -45,6 +45,10 @@ MEANT: dict[str, tuple[Any, ...]] = {
     "default_root_dir": ("here", ".", None), "data_dir": ("data", "here"),
     "run": ("base", "mine", "a.b", "a b"), "resume": ("lightning_logs/xor/base", "last", "base"), "config": ("c.yaml",),
     "task": ("xor", "log", "log_value", "digits", "digit", "x.py:X", "xor:XOR", "litmlp.tasks.xor:XOR"),
+    "data": ("rows.csv", "photos", "rows.*", "here"), "target": ("y", "word", "number", "day"), "image_size": (8, 4, 1),
+    "memory": ("1kB", "100MB", "2GB", "0", "x"), "missing": (["NA"], ["", "u"], []), "colour": ("rgb", "grey", "auto"),
+    "columns": ({"word": "ignore"}, {"day": "%Y-%m-%d"}, {"number": "category"}, {"word": "number"}, {"y": "ignore"}),
+    "group_by": ("word", "day", "y", None), "time_by": ("day", "number", "word", None),
     "max_epochs": (1, 2, 3), "min_epochs": (1, 2), "max_steps": (1, 5, -1), "min_steps": (1, 5),
     "hidden": ([8], [], [4, 4], [16]), "batch_size": (4, 16, 64, 1), "name": ("x", None), "version": (1, "x", None),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 import time
 
 from litmlp.cache import cache_folder, delete, entries
-from litmlp.errors import UsageError, one_line
+from litmlp.errors import UsageError, one_line, printable
 from litmlp.flags import Parser
 
 
@@ -33,11 +33,11 @@ def main(argv: list[str]) -> None:
                 raise UsageError(f"--delete {name}: there are no such data in {cache_folder(flags.data_dir)}; {there}")
         for name in chosen:
             delete(flags.data_dir, name)
-            print(f"deleted {name}, {found[name].size / 1e6:,.1f} MB")
+            print(printable(f"deleted {name}, {found[name].size / 1e6:,.1f} MB"))
         return
     for entry in found.values():
         used = time.strftime("%Y-%m-%d", time.localtime(entry.used))
         about = "unfinished: the next start begins again" if entry.about is None else one_line(entry.about)
-        print(f"{entry.name}  {entry.size / 1e6:>12,.1f} MB  used {used}  {about}")
+        print(f"{printable(entry.name)}  {entry.size / 1e6:>12,.1f} MB  used {used}  {about}")
     if not found:
-        print(f"there are no converted data in {cache_folder(flags.data_dir)}")
+        print(printable(f"there are no converted data in {cache_folder(flags.data_dir)}"))

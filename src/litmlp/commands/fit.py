@@ -82,7 +82,7 @@ def train_and_test(command: Command, trainer: Trainer, task: Task, model: MLP, p
         Failure: if another process trains it, or the disk or another process fails.
     """
     points_before = command.run.resume_points() if command.run else None
-    start_from, resume_point = choose_resume_point(command, model, trainer)
+    start_from, resume_point = choose_resume_point(command, model, trainer, task)
     share_steps(task, trainer, resume_point)
     run = points.run = choose_run(command, trainer)
     with locked(run, points, trainer), saving_at_signals(run), one_line_for_what_breaks(run):

@@ -51,9 +51,8 @@ def main(argv: list[str]) -> None:
         takes_images = len(network.spec.sample_shape) == 3
         names = [str(path) for name in flags.inputs for path in files_in(Path(name))] if takes_images else flags.inputs
         answers, width = answers_to(network, names), max((len(printable(name)) for name in names), default=0)
-    write_answers(failed.taken_out(answers), form, width, flags.output)
-    if failed.count:
-        raise Failure(f"{failed.count} of {failed.inputs} inputs couldn't be answered")
+    write_answers(failed.taken_out(answers, needs_one=flags.output is not None), form, width, flags.output)
+    failed.check()
 
 
 class Failures:
@@ -67,8 +66,12 @@ class Failures:
     def __init__(self) -> None:
         self.count = self.inputs = 0
 
-    def taken_out(self, answers: Iterator[Answered | tuple[str, Failure]]) -> Iterator[Answered]:
-        """The answers."""
+    def taken_out(self, answers: Iterator[Answered | tuple[str, Failure]], needs_one: bool) -> Iterator[Answered]:
+        """The answers.
+
+        Raises:
+            Failure: if one is needed, lest a file be replaced by an empty one, and no input could be answered.
+        """
         for answer in answers:
             self.inputs += 1
             if isinstance(answer, Answered):
@@ -76,6 +79,13 @@ class Failures:
             else:
                 print(one_line(f"predict.py: {answer[0]}: {answer[1]}"), file=sys.stderr)
                 self.count += 1
+        if needs_one and self.count == self.inputs:
+            self.check()
+
+    def check(self) -> None:
+        """Raise a Failure if there was one."""
+        if self.count:
+            raise Failure(f"{self.count} of {self.inputs} inputs couldn't be answered")
 
 
 def files_in(path: Path) -> list[Path]:

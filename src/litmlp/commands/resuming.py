@@ -15,13 +15,15 @@ from litmlp.training.mlp import MLP
 from litmlp.training.resume_check import check_resume_point, find_difference
 
 
-def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple[Path | None, dict[str, Any]]:
+def choose_resume_point(
+    command: Command, model: MLP, trainer: Trainer, task: Task
+) -> tuple[Path | None, dict[str, Any]]:
     """The checkpoint to resume from, and its content; None and {} for a start from the beginning.
 
     Damaged checkpoints are named on stderr and skipped: the run resumes exactly from the one before.
 
     Raises:
-        Failure: if the checkpoint that was named can't be used, or the run's can't be replaced.
+        Failure: if the checkpoint that was named can't be used, the run's can't be replaced, or its data are others.
         UsageError: if it can't be used with these flags.
     """
     if command.run is None:
@@ -39,7 +41,7 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
     found, expected = (flat(parameters) for parameters in (content["hyper_parameters"], dict(model.hparams)))
     check_columns(found.get("table"), expected.get("table"), path)
     for name, value in found.items():
-        if find_difference(value, expected.get(name)) is not None or value != expected[name]:
+        if find_difference(value, expected.get(name)) is not None or value != expected.get(name):
             raise Failure(
                 f"{path} is another model's checkpoint: its {name} is {str(value)[:200]}, not {expected.get(name)}"
             )
@@ -54,6 +56,9 @@ def choose_resume_point(command: Command, model: MLP, trainer: Trainer) -> tuple
             f"{path} was written within an epoch by {len(content['train_metrics'])} processes: it can't be resumed with"
             f" {trainer.world_size}; choose --devices accordingly"
         )
+    trainer.precision_plugin.convert_module(model)  # as when the statistics in the checkpoint were rounded
+    model.standardise_by(task)
+    model.check_data(content["state_dict"])
     return path, content
 
 

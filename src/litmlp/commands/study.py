@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from litmlp.errors import about
+from litmlp.errors import about, printable
 from litmlp.files import check_writable, regular_file, write_durably, writing
 from litmlp.signals import INTERRUPTION
 from litmlp.studies.fits import Fit
@@ -65,4 +65,4 @@ def write(what: str, path: Path, content: bytes) -> None:
     with writing(path, ADVICE):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(regular_file(path), lambda temporary: temporary.write_bytes(content))
-    print(f"{what:16} {path}")
+    print(printable(f"{what:16} {path}"))

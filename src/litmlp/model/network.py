@@ -75,8 +75,8 @@ class Network(nn.Module):
         pairs = [("mean", "std")] if self.spec.classes is not None else [("mean", "std"), ("target_mean", "target_std")]
         for mean, std in pairs:
             own, scale = (getattr(self, name).cpu() for name in (mean, std))
-            shifted, stretched = (other[mean].cpu() - own) / scale, other[std].cpu() / scale - 1
-            if max(float(shifted.abs().amax()), float(stretched.abs().amax())) > SAME_STATISTICS:
+            shifted, stretched = (other[mean].to(own) - own) / scale, other[std].to(own) / scale - 1
+            if not all(bool(change.abs().amax() <= SAME_STATISTICS) for change in (shifted, stretched)):  # NaN isn't
                 return False
         return True
 

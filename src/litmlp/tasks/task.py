@@ -78,6 +78,7 @@ class Task(LightningDataModule):
         self.data_dir = data_dir
         self.splits: dict[str, tuple[Tensor, Tensor]] = {}
         self.stored: dict[str, StoredSplit] = {}  # those of the splits that are read from files
+        self.known: tuple[Settings, Statistics] | None = None  # the newest statistics
 
     def load(self, train: bool) -> tuple[Tensor, Tensor]:
         """Load the training or the test set. The test set is asked for by the final test only.
@@ -106,6 +107,12 @@ class Task(LightningDataModule):
         """
         split = self.split("train")
         return statistics_of(settings, *(self.stored["train"].head() if self.stored else split))
+
+    def statistics_for(self, settings: Settings) -> Statistics:
+        """The :meth:`statistics`, computed at first use and then kept, until others are asked for."""
+        if self.known is None or self.known[0] != settings:
+            self.known = settings, self.statistics(settings)
+        return self.known[1]
 
     def summary(self, model: Callable[[Tensor], Tensor]) -> list[str]:
         """Lines to show after the test results; ``model`` gives logits for raw samples. None by default."""

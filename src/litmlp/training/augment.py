@@ -1,7 +1,7 @@
 """Deformed copies of the training images, different in every batch, made on the device that the model is on."""
 
 import math
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -89,9 +89,14 @@ class Augment(nn.Module):
                 images = images.masked_fill(self._rectangles(images), 0.0)
         return images
 
+    @property
+    def _float32(self) -> dict[str, Any]:
+        """How to make tensors to compute with: Lightning changes torch's default type to that of --precision."""
+        return {"device": self.half_size.device, "dtype": torch.float32}
+
     def _affine(self, batch: int) -> Tensor:
         """For each image, the map from coordinates in the result to those in it: x and y in turn (batch · 2, 3)."""
-        draws = torch.rand(7, batch, device=self.half_size.device)  # (7, batch)
+        draws = torch.rand(7, batch, **self._float32)  # (7, batch)
         rotation, shear, scale_x, scale_y, shift_x, shift_y = 2 * draws[:6] - 1  # (batch,) each, from -1 to 1
         angle = math.radians(self.magnitudes.get("rotation", 0.0)) * rotation
         cosine, sine = torch.cos(angle), torch.sin(angle)
@@ -106,19 +111,19 @@ class Augment(nn.Module):
     def _elastic(self, batch: int) -> Tensor:
         """Displacements in x and y (batch, 2, height, width), in pixels."""
         knots = self.smooth_columns.shape[1], self.smooth_rows.shape[1]
-        noise = torch.randn(batch, 2, *knots, device=self.half_size.device)  # (batch, 2, knots, knots)
+        noise = torch.randn(batch, 2, *knots, **self._float32)  # (batch, 2, knots, knots)
         rows = functional.linear(noise, self.smooth_rows.float())  # (batch, 2, knots, height)
         return self.magnitudes["elastic"] * functional.linear(rows.mT, self.smooth_columns.float())
 
     def _rectangles(self, images: Tensor) -> Tensor:
         """True (batch, 1, height, width) where an image is to be blanked."""
         batch, _, height, width = images.shape
-        draws = torch.rand(5, batch, 1, device=images.device)  # (5, batch, 1)
+        draws = torch.rand(5, batch, 1, **self._float32)  # (5, batch, 1)
         area = (0.02 + (0.33 - 0.02) * draws[0]) * height * width
         aspect = torch.exp((2 * draws[1] - 1) * math.log(1 / 0.3))
         tall, wide = (area * aspect).sqrt().clamp(max=height), (area / aspect).sqrt().clamp(max=width)  # (batch, 1)
         top, left = draws[2] * (height - tall), draws[3] * (width - wide)  # (batch, 1)
-        y, x = (torch.arange(side, device=images.device) + 0.5 for side in (height, width))  # (height,), (width,)
+        y, x = (torch.arange(side, **self._float32) + 0.5 for side in (height, width))  # (height,), (width,)
         rows = (y >= top) & (y < top + tall) & (draws[4] < self.magnitudes["erase"])  # (batch, height)
         columns = (x >= left) & (x < left + wide)  # (batch, width)
         return (rows[:, :, None] & columns[:, None, :])[:, None]

@@ -103,8 +103,23 @@ class MLP(LightningModule):
         """Have the network standardise by the task's training samples. A resumed fit takes both from its checkpoint."""
         task = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning's Trainer sets it
         if stage == "fit" and isinstance(task, Task):
-            self.network.standardise(task.statistics(self.settings))
-            self.is_standardised = True
+            self.standardise_by(task)
+
+    def standardise_by(self, task: Task) -> None:
+        """Have the network standardise by a task's training samples."""
+        self.network.standardise(task.statistics_for(self.settings))
+        self.is_standardised = True
+
+    def check_data(self, state_dict: dict[str, Tensor]) -> None:
+        """Check that a state to continue from was standardised by the same training samples, where these are known.
+
+        Raises:
+            Failure: if the run was begun with other data.
+        """
+        if self.is_standardised:
+            state = {name.removeprefix("network."): value for name, value in state_dict.items()}
+            if not self.network.is_standardised_as(state):
+                raise Failure("the run was begun with other data than these: restore them, or start another run")
 
     def forward(self, samples: Tensor) -> Tensor:
         """Logits, or a regression's values in the units of its targets (batch, outputs), of raw samples."""
@@ -206,10 +221,7 @@ class MLP(LightningModule):
         Raises:
             Failure: if the run was begun with other data.
         """
-        if self.is_standardised:
-            state = checkpoint["state_dict"].items()
-            if not self.network.is_standardised_as({name.removeprefix("network."): value for name, value in state}):
-                raise Failure("the run was begun with other data than these: restore them, or start another run")
+        self.check_data(checkpoint["state_dict"])
         progress = checkpoint["train_metrics"]
         if len(progress) == self.trainer.world_size:
             device = self.trainer.strategy.root_device  # to which the Trainer moves the model only after this
