@@ -143,12 +143,14 @@ LONG_NUMBER = "1" + "0" * 400  # more than a float can be
             ["--max_epochs", LONG_NUMBER],
             f"--max_epochs {LONG_NUMBER}: must be at least 1, or -1 to train until it is stopped",
         ),
+        (["--limit_train_batches", LONG_NUMBER], "--limit_train_batches 1...0: int too large to convert to float"),
+        (["--limit_predict_batches", LONG_NUMBER], "--limit_predict_batches 1...0: int too large to convert to float"),
         (["--lr", LONG_NUMBER], "a number is too large: the largest is 1.8e+308"),
         (["--accelerator", "cpu", "--devices", "9" * 5_000], "--devices 9...9: must be at most 1024"),
         (["--seed", "0x" + "f" * 5_000], "--seed 0xf...f: must be a whole number"),
         (["--augment", "[" * 5_000], "--augment ...: must be settings like '{name: value}'"),
     ],
-    ids=["widths", "epochs", "float", "devices", "hexadecimal", "nested"],
+    ids=["widths", "epochs", "train", "predict", "float", "devices", "hexadecimal", "nested"],
 )
 def test_so_does_a_long_value(flags: list[str], line: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:

@@ -79,7 +79,7 @@ REFUSED: dict[type, str] = {
     XLAProfiler: "it profiles TPUs, on which no run has been tried; use simple, advanced or pytorch",
 }
 # What the constructors of Lightning's classes raise for values that can't be, and packages that are missing.
-REFUSALS = (MisconfigurationException, ImportError, ValueError, TypeError, RuntimeError, AssertionError)
+REFUSALS = (MisconfigurationException, ImportError, ValueError, TypeError, OverflowError, RuntimeError, AssertionError)
 
 
 def construct(kind: type, flag: str, arguments: dict[str, Any]) -> Any:
