@@ -32,6 +32,7 @@ class TextTable:
     Attributes:
         files: the paths of all files.
         names: of the columns.
+        sources: how each file is read.
         types: theirs in the files, as DuckDB calls them; text where files differ.
         query: the SQL of all rows, with what stands for a missing value as it is written.
         notes: what one should know about how the files were read, a line each.
@@ -61,12 +62,12 @@ class TextTable:
         self.skip_ragged = skip_ragged
         self.notes: list[str] = []
         self.files = files_of(paths)
-        self.parts = [source_of(self.connection, path, header, self.folder, self.notes) for path in self.files]
+        self.sources = [source_of(self.connection, path, header, self.folder, self.notes) for path in self.files]
         self.types = self._types()
         self.names = list(self.types)
         self.missing = ("", *missing)
         trimmed = ", ".join(f"trim({name}::VARCHAR) AS {name}" for name in map(sql_name, self.names))
-        self.union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in self.parts)
+        self.union = " UNION ALL BY NAME ".join(f"SELECT * FROM {source.sql()}" for source in self.sources)
         self.query = f"SELECT {trimmed} FROM ({self.union})"
 
     def make_folder(self) -> Path:
@@ -95,9 +96,9 @@ class TextTable:
 
     def _types(self) -> dict[str, str]:
         types: dict[str, str] = {}
-        for path, part in zip(self.files, self.parts, strict=True):
+        for path, source in zip(self.files, self.sources, strict=True):
             try:
-                description = self.connection.execute(f"DESCRIBE SELECT * FROM {part}").fetchall()
+                description = self.connection.execute(f"DESCRIBE SELECT * FROM {source.sql()}").fetchall()
             except self.error as error:
                 raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
             for name, kind, *_ in description:
