@@ -55,12 +55,13 @@ class Source(NamedTuple):
     path: Path
     dialect: Dialect | None
 
-    def sql(self, numbers: Collection[str] = (), missing: Sequence[str] = ()) -> str:
+    def sql(self, numbers: Collection[str] = (), missing: Sequence[str] = (), first: bool = False) -> str:
         """The SQL of its rows, those of a CSV file as text.
 
         Args:
             numbers: columns of a CSV file that are read as numbers; rows where one of them isn't are rejected.
             missing: texts that stand for a missing number.
+            first: whether only the first rows are asked for, and broken ones may be left out: it takes less memory.
         """
         if self.dialect is None:
             return f"read_parquet({sql_text(str(self.path))})"
@@ -74,12 +75,15 @@ class Source(NamedTuple):
             "header": str(has_header).lower(),
             "auto_detect": "false",
             "columns": "{" + ", ".join(types) + "}",
-            "store_rejects": "true",
-            "max_line_size": str(LONGEST_LINE),
         }
         if numbers:
             options |= {"nullstr": f"[{', '.join(map(sql_text, missing))}]", "rejects_limit": str(MOST_REJECTED)}
-        return f"read_csv({sql_text(str(self.path))}, {', '.join(f'{name}={value}' for name, value in options.items())})"
+        if first:
+            options["ignore_errors"] = "true"
+        else:
+            options |= {"store_rejects": "true", "max_line_size": str(LONGEST_LINE)}
+        listed = ", ".join(f"{name}={value}" for name, value in options.items())
+        return f"read_csv({sql_text(str(self.path))}, {listed})"
 
 
 def source_of(
@@ -143,14 +147,17 @@ def dialect_of(connection: "DuckDBPyConnection", path: Path, text: Path) -> Dial
 
     query = (
         "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns"
-        f" FROM sniff_csv({sql_text(str(text))}, all_varchar=true, max_line_size={LONGEST_LINE}"
+        f" FROM sniff_csv({sql_text(str(text))}, all_varchar=true"
     )
+    long = f"max_line_size={LONGEST_LINE}"  # takes four times as long
     found = None
-    with suppress(duckdb.Error):
-        found = connection.execute(f"{query})").fetchone()
+    for options in (")", f", {long})"):
+        if found is None:
+            with suppress(duckdb.Error):
+                found = connection.execute(f"{query}{options}").fetchone()
     if found is None or is_doubtful(found):
         try:
-            tolerant = connection.execute(f"{query}, ignore_errors=true)").fetchone()
+            tolerant = connection.execute(f"{query}, {long}, ignore_errors=true)").fetchone()
         except duckdb.Error as error:
             raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
         found = tolerant if found is None or (tolerant is not None and len(tolerant[5]) > 1) else found
@@ -227,7 +234,7 @@ def encoding_of(path: Path) -> str:
             while block := file.read(BLOCK):
                 if b"\0" in block:
                     raise Failure(f"{path} isn't a table: it is no text")
-                if encoding == "utf-8":
+                if encoding == "utf-8" and not (block.isascii() and not decoder.getstate()[0]):
                     try:
                         decoder.decode(block)
                     except UnicodeDecodeError:

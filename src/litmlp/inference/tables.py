@@ -5,7 +5,7 @@ the Pollock benchmark, and reads in a stream. It is imported only where a table'
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -66,9 +66,12 @@ class TextTable:
         self.types = self._types()
         self.names = list(self.types)
         self.missing = ("", *missing)
+        self.query = self.rows_of(source.sql() for source in self.sources)
+
+    def rows_of(self, parts: Iterable[str]) -> str:
+        """The SQL of all rows as text without blanks around it, of that of each file's rows."""
         trimmed = ", ".join(f"trim({name}::VARCHAR) AS {name}" for name in map(sql_name, self.names))
-        self.union = " UNION ALL BY NAME ".join(f"SELECT * FROM {source.sql()}" for source in self.sources)
-        self.query = f"SELECT {trimmed} FROM ({self.union})"
+        return f"SELECT {trimmed} FROM ({' UNION ALL BY NAME '.join(f'SELECT * FROM {part}' for part in parts)})"
 
     def make_folder(self) -> Path:
         """A folder for what DuckDB has no room for, which is deleted with this object."""

@@ -115,4 +115,5 @@ def view_of(address: int | None, count: int, dtype: str) -> Any:
         return numpy.empty(0, dtype)
     assert address is not None
     size = count * numpy.dtype(dtype).itemsize
-    return numpy.frombuffer((ctypes.c_char * size).from_address(address), dtype)
+    memory: Any = (ctypes.c_char * size).from_address(address)
+    return numpy.frombuffer(memory, dtype)

@@ -8,9 +8,12 @@ arXiv:2309.01640). Each chunk is appended to the files as it comes, block after 
 
 import io
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -40,13 +43,13 @@ class Dealer:
         self.chunks: list[int] = []
         self.checksums = [0] * blocks, [0] * blocks
 
-    def add(self, samples: Tensor, targets: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Deal out the rows of a chunk.
+    def add(self, samples: Tensor, targets: Tensor, own: Any = None) -> tuple[Tensor, Tensor]:
+        """Deal out the rows of a chunk, on one core: others read the next one.
 
         Args:
             samples: (rows, *sample_shape).
             targets: (rows, …).
-            own: the indices (own,) of those that belong to the split; None for all.
+            own: the indices (own,) of those that belong to the split, an array; None for all.
 
         Returns:
             Their samples and targets in the order of the files, until more are added.
@@ -54,25 +57,24 @@ class Dealer:
         Raises:
             OSError: if the disk is full, say.
         """
-        order = torch.randperm(
-            len(samples if own is None else own), generator=generator(self.seed, DEAL, len(self.chunks))
-        )
+        count = len(samples if own is None else own)
+        order = torch.randperm(count, generator=generator(self.seed, DEAL, len(self.chunks))).numpy()
         order = order if own is None else own[order]  # (own,)
-        start, rows = sum(self.chunks), len(order)
-        edges = [dealt_before(block, self.blocks, start, start + rows) for block in range(self.blocks + 1)]
-        if rows > len(self.buffers[0]):
-            self.buffers = [field.empty(rows) for field in self.fields]
-        shuffled = tuple(buffer[:rows] for buffer in self.buffers)
+        start = sum(self.chunks)
+        edges = [dealt_before(block, self.blocks, start, start + count) for block in range(self.blocks + 1)]
+        if count > len(self.buffers[0]):
+            self.buffers = [field.empty(count) for field in self.fields]
+        shuffled = tuple(buffer[:count] for buffer in self.buffers)
         for number, (values, part) in enumerate(zip((samples, targets), shuffled, strict=True)):
-            torch.index_select(values, 0, order, out=part)
+            numpy.take(values.numpy(), order, 0, part.numpy(), mode="clip")  # other modes copy twice
             self._write(number, part, edges)
-        self.chunks.append(rows)
+        self.chunks.append(count)
         return shuffled[0], shuffled[1]
 
     def _write(self, number: int, part: Tensor, edges: list[int]) -> None:
         """Append a field of a chunk, whose pieces for the blocks have these edges."""
         content, row_bytes, sums = bytes_of(part.numpy()), self.fields[number].row_bytes, self.checksums[number]
-        for block, (first, end) in enumerate(zip(edges, edges[1:], strict=False)):
+        for block, (first, end) in enumerate(pairwise(edges)):
             sums[block] = zlib.crc32(content[first * row_bytes : end * row_bytes], sums[block])
         done = 0
         while done < len(content):

@@ -10,7 +10,6 @@ from litmlp.inference.sources import PACKED
 from litmlp.tasks.analysis import Question
 from litmlp.tasks.kinds import FEW, Kind, is_id
 from litmlp.tasks.large_table import LargeTable
-from litmlp.tasks.leading_zeros import have_leading_zeros
 
 
 class DisprovedError(Exception):
@@ -45,6 +44,6 @@ def are_enough(known: Collection[str], table: LargeTable, question: Question) ->
 
 
 def can_be_read_in_place(table: LargeTable, question: Question) -> bool:
-    """Whether CSV files of nothing but numbers can be read by a single query, which doesn't see zeros before them."""
+    """Whether CSV files of nothing but numbers can be read by a single query, if no number begins with zeros."""
     packed = any(path.suffix in PACKED for path in table.files)
-    return not (table.in_place or packed or question.time_by or have_leading_zeros(table.sources))
+    return not (table.in_place or packed or question.time_by)

@@ -183,7 +183,8 @@ class LargeTable(TextTable):
     def _look_like_numbers(self) -> set[str]:
         """The columns that have numbers, or nothing, in the first rows of a CSV file, which become ``first``."""
         numbers = ", ".join(f"{self._number(name)} AS {sql_name(name)}" for name in self.names)
-        self.run(f"CREATE TEMP TABLE first AS SELECT {numbers} FROM (SELECT * FROM ({self.query}) LIMIT {FIRST_ROWS})")
+        rows = self.rows_of(source.sql(first=True) for source in self.sources)
+        self.run(f"CREATE TEMP TABLE first AS SELECT {numbers} FROM (SELECT * FROM ({rows}) LIMIT {FIRST_ROWS})")
         wrong = ", ".join(f"count(CASE WHEN isnan({sql_name(name)}) THEN 1 END)" for name in self.names)
         found = self.run(f"SELECT {wrong} FROM first")[0]
         return {name for name, count in zip(self.names, found, strict=True) if not count}
@@ -195,7 +196,9 @@ class LargeTable(TextTable):
             return {}
         first = f"(SELECT * FROM ({self.select(self.below)}) LIMIT {FIRST_ROWS})" if self.in_place else "first"
         columns = map(sql_name, names)
-        asked = ", ".join(f"count(DISTINCT {column}), count(*) FILTER ({column} != floor({column}))" for column in columns)
+        asked = ", ".join(
+            f"count(DISTINCT {column}), count(*) FILTER ({column} != floor({column}))" for column in columns
+        )
         rows, *found = self.run(f"SELECT count(*), {asked} FROM {first}")[0]
         pairs = zip(names, found[::2], found[1::2], strict=True)
         return {name: FirstNumbers(rows, distinct, fractions == 0) for name, distinct, fractions in pairs}

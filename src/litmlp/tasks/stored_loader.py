@@ -15,7 +15,7 @@ from litmlp.tasks.stored import StoredSplit
 class StoredLoader(BatchLoader):
     """Iterates over one process's share of a split in files, with two windows of it in memory.
 
-    Training: the blocks are permuted by (seed, epoch), four after another, or about as many, make a window, and its rows are permuted by
+    Training: the blocks are permuted by (seed, epoch), a few after another make a window, and its rows are permuted by
     (seed, epoch, window). So the place in an epoch says which window it is in, there is no state to save, and a resumed
     epoch reads no other window. The next window is read while a thread works on the one before. Steps, and what each
     process gets of them, are those of :class:`BatchLoader`.

@@ -42,7 +42,7 @@ class Summary:
         self.high = numpy.fmax(self.high, reduced(numpy.fmax, values))
         self.rows += len(rows)
         self.total += float(numbers.sum())
-        self.squares += float(numpy.dot(numbers, numbers))
+        self.squares += float(numpy.square(numbers).sum())  # a dot product would use all cores, and wait for them
 
     def infinite(self) -> list[int]:
         """The columns that have an infinite number."""

@@ -1,6 +1,7 @@
 """Converts a table that is larger than memory: one pass from its files to those of its splits."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from math import isfinite
 from pathlib import Path
@@ -19,6 +20,8 @@ from litmlp.tasks.kinds import Kind
 from litmlp.tasks.labelled import check_columns
 from litmlp.tasks.large_columns import EMPTY, all_in, columns_of, seen_slots, sides_of, with_ranges
 from litmlp.tasks.large_table import LargeTable
+from litmlp.tasks.leading_zeros import have_leading_zeros
+from litmlp.tasks.linear import MOST_ROWS
 from litmlp.tasks.splits import require_rows
 from litmlp.tasks.stored import StoredSplit, paths_of, plain_of
 from litmlp.tasks.table_pass import Pass, Written, check_numbers
@@ -77,8 +80,13 @@ class Conversion:
         require_columns(table, self.question, found.columns, dropped)
         form = TableForm(tuple(found.columns), self.question.target, self.question.missing)
         writer = Pass(self.folder, form, analysis.target, self.seed, self.memory)
-        splits = writer.write(table, {name: round(share * rows) for name, share in sides.shares.items()}, sides)
+        expected = {name: round(share * rows) for name, share in sides.shares.items()}
+        with ThreadPoolExecutor(1, "zeros") as thread:
+            zeros = thread.submit(have_leading_zeros, table.sources if table.is_stream else [])
+            splits = writer.write(table, expected, sides)
         self._check(table, form, splits)
+        if zeros.result():
+            raise DisprovedError(table.names)
         findings = analysis.findings
         if writer.without_target:
             findings = findings.with_notes([analysis.target.left_out(table, writer.without_target)])
@@ -130,9 +138,7 @@ class Conversion:
         if empty:
             raise DisprovedError(dropped={form.columns[place].name: EMPTY for place in empty})
 
-    def _given(
-        self, name: str, names: Sequence[str], form: TableForm, target: Target
-    ) -> tuple[Written, list[str]]:
+    def _given(self, name: str, names: Sequence[str], form: TableForm, target: Target) -> tuple[Written, list[str]]:
         """A split that has files of its own, and notes about them; ``names`` are the training files' columns."""
         plain = {column.name for column in form.columns if column.kind == "number" and not column.form}
         table = self._table(name, [column for column in names if column not in plain])
@@ -160,7 +166,8 @@ class Conversion:
         }
         form = with_medians(form, heads["train"][0])
         spec = Spec("table", (len(form.columns),), len(classes or "1"), classes, "row", None, form)
-        findings = findings.with_lines(hints(form.columns, *heads["train"], classes), mark_to_beat(spec, heads))
+        few = {name: (rows[:MOST_ROWS], targets[:MOST_ROWS]) for name, (rows, targets) in heads.items()}
+        findings = findings.with_lines(hints(form.columns, *few["train"], classes), mark_to_beat(spec, few))
         training = written["train"].summary
         mean = training.total / training.rows
         std = max(0.0, training.squares / training.rows - mean**2) ** 0.5

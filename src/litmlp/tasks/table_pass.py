@@ -110,14 +110,16 @@ class Pass:
         summaries: Mapping[str, Summary],
     ) -> None:
         """Deal out a chunk of rows (rows, columns), with their targets and sides (2, rows)."""
-        targets, numbers = others  # (rows,), (rows,)
-        known = ~targets.isnan()
-        self.without_target += int((~known).sum())
+        targets, numbers = others.numpy()  # (rows,), (rows,)
+        known = ~numpy.isnan(targets)
+        self.without_target += len(known) - int(known.sum())
         check_classes(table, self.target, targets)
-        targets = targets.unsqueeze(1) if self.target.classes is None else targets.long()
+        targets = (
+            targets[:, None] if self.target.classes is None else numpy.where(known, targets, 0).astype(numpy.int64)
+        )
         for name, dealer in dealers.items():
-            own = (known & (numbers == sides.numbers[name])).nonzero().flatten()
-            summaries[name].add(*dealer.add(rows, targets, own))
+            own = numpy.flatnonzero(known & (numbers == sides.numbers[name]))
+            summaries[name].add(*dealer.add(rows, torch.from_numpy(targets), own))
 
     def _written(self, dealer: Dealer, summary: Summary) -> Written:
         return Written(layout_of(dealer.chunks, dealer.blocks, self.fields, self.memory), dealer.checksums, summary)
@@ -133,12 +135,13 @@ def chunks_of(batches: Iterator[list[Any]], columns: int, rows: int) -> Iterator
         columns: that become rows.
         rows: of a chunk; the last has fewer.
     """
-    buffers: Iterator[tuple[Any, Any]] | None = None
+    buffers: Iterator[list[Any]] | None = None
     filled = 0
     for batch in batches:
         if buffers is None:
             shapes = (rows, columns), (len(batch) - columns, rows)
-            buffers = cycle([tuple(numpy.empty(shape, numpy.float32) for shape in shapes) for _ in range(2)])
+            two = [[numpy.empty(shape, numpy.float32) for shape in shapes] for _ in range(2)]
+            buffers = cycle(two)
             by_row, by_column = next(buffers)
         done = 0
         while done < len(batch[0]):
@@ -175,7 +178,7 @@ def encoded_sql(table: LargeTable, column: Column) -> str:
     return f"coalesce({column_sql(table, column, table.text(column.name))}, 'inf'::FLOAT)"
 
 
-def check_classes(table: LargeTable, target: Target, targets: Tensor) -> None:
+def check_classes(table: LargeTable, target: Target, targets: Any) -> None:
     """Raise a Failure if a target (rows,) is none of the classes."""
     if target.classes is not None and (targets == len(target.classes)).any():
         known = ", ".join(target.classes)[:200]
@@ -187,8 +190,9 @@ def check_numbers(table: LargeTable, form: TableForm, summary: Summary) -> None:
     """Raise a Failure if a row of a split can't be one of its columns, or has a target that isn't a number."""
     for place in summary.infinite():
         column, name = form.columns[place], sql_name(form.columns[place].name)
-        value = column_sql(table, column, table.text(column.name))
-        found = table.run(f"SELECT {table.text(column.name)} FROM t WHERE {value} IS NULL AND {name} IS NOT NULL LIMIT 1")
-        raise Failure(f"{table.source}: {column.name} is a {column.kind}, but {found[0][0]!r} is none")
+        text = table.text(column.name)
+        wrong = f"{column_sql(table, column, text)} IS NULL AND {name} IS NOT NULL"
+        found = table.run(f"SELECT {text} FROM t WHERE {wrong} LIMIT 1")[0][0]
+        raise Failure(f"{table.source}: {column.name} is a {column.kind}, but {found!r} is none")
     if not isfinite(summary.total):
         raise Failure(f"{table.source}: {form.target} holds what isn't a number")
