@@ -5,7 +5,7 @@ structures are those of https://arrow.apache.org/docs/format/CStreamInterface.ht
 """
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy
@@ -64,7 +64,7 @@ class StreamError(Exception):
     """What a stream says of a batch that it can't give."""
 
 
-def batches_of(relation: Any) -> Iterator[list[Any]]:
+def batches_of(relation: Any) -> Generator[list[Any]]:
     """The columns of a relation of numbers, a batch of rows after the other, in order.
 
     Args:

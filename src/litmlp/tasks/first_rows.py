@@ -38,12 +38,8 @@ def known_numbers(table: LargeTable, question: Question, doubtful: Collection[st
 
 
 def are_enough(known: Collection[str], table: LargeTable, question: Question) -> bool:
-    """Whether no other column has to be looked at."""
+    """Whether no other column has to be looked at before the rows are encoded."""
     ignored = {name for name, asked in question.asked.items() if asked == "ignore"}
-    return set(table.names) <= {*known, *ignored, question.group_by}
-
-
-def can_be_read_in_place(table: LargeTable, question: Question) -> bool:
-    """Whether CSV files of nothing but numbers can be read by a single query, if no number begins with zeros."""
-    packed = any(path.suffix in PACKED for path in table.files)
-    return not (table.in_place or packed or question.time_by)
+    packed = any(path.suffix in PACKED for path in table.files)  # in which nobody looks for leading zeros
+    others = set(table.names) - {*known, *ignored, question.group_by}
+    return not (others or packed or question.time_by)

@@ -70,7 +70,8 @@ def sides_of(table: LargeTable, question: Question, analysis: Analysis, given: C
             cases.append(f"WHEN {value} > '{bound!r}'::FLOAT THEN {number}")
     else:
         names = [question.group_by] if question.group_by is not None else [kind.name for kind in analysis.features]
-        value = f"hash({', '.join(map(sql_name, names))}, {seed})"
+        # Hashed once more: of several values, DuckDB's hash is a chain that the last one hardly mixes with.
+        value = f"hash(xor(hash({', '.join(map(sql_name, names))}), hash({seed})))"
         cases, later = [], 0.0
         for number, share in enumerate(shares, 1):
             later += share

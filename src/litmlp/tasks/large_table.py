@@ -20,6 +20,7 @@ FEW_ENOUGH = 100_000  # different values to be counted exactly
 TOGETHER = 20  # columns whose different values are counted in one query
 FIRST_ROWS = 10_000  # by which columns are taken for numbers, until another row proves otherwise
 FLOATS = {"FLOAT", "DOUBLE"}
+LARGEST = 3.4028235e38  # number of float32
 LEAST_MEMORY, MOST_MEMORY = 400_000_000, 4_000_000_000  # bytes for DuckDB
 
 
@@ -69,7 +70,7 @@ class LargeTable(TextTable):
         self.memory = min(MOST_MEMORY, max(LEAST_MEMORY, memory // 2))
         self.as_text = as_text
         self.below = "raw"  # what t is a view of
-        self.is_stream = False  # whether every query reads CSV files
+        self.reads_csv = False  # whether a query of t does, instead of a copy
         self.layers: list[tuple[str, str]] = []  # of SQL, around that of the rows
         super().__init__(paths, missing, header)
         self.in_place = all(path.suffix.lower() in PARQUET for path in self.files)
@@ -132,21 +133,25 @@ class LargeTable(TextTable):
         self._make_view()
         return int(self.run(f"SELECT count(*) FROM {self.below}")[0][0])
 
-    def read_in_place(self) -> int:
-        """Make ``t`` of CSV files where they lie, for a single query: about how many rows it has.
+    def load_for_one_query(self) -> int:
+        """Make ``t`` of files where they lie: about how many rows it has. A missing number is NULL, or NaN.
 
-        All columns that look like numbers are read as such, and a value that isn't finite is infinite. Rows where one
-        is no number at all are left out; :meth:`rejected` tells of them.
+        All columns of CSV files that look like numbers are read as such, and where they say nan it is infinite. Rows
+        where one is no number at all are left out; :meth:`rejected` tells of them.
         """
+        if self.in_place:
+            self.values |= {name: sql_name(name) for name in self.numbers}
+            self._make_view()
+            return int(self.run(f"SELECT count(*) FROM {self.below}")[0][0])
         parts = (source.sql(self.numbers, self.missing) for source in self.sources)
         self.below = f"({' UNION ALL BY NAME '.join(f'SELECT * FROM {part}' for part in parts)})"
         self.values = {name: self._finite(name) if name in self.numbers else self._value(name) for name in self.names}
-        self.is_stream = True
+        self.reads_csv = True
         self._make_view()
         return about_how_many_rows([str(source.path) for source in self.sources])
 
     def rejected(self) -> set[str]:
-        """The columns of which :meth:`read_in_place` has met a value that is no number.
+        """The columns of which :meth:`load_for_one_query` has met a value that is no number.
 
         Raises:
             Failure: if a row has too many or too few fields.
@@ -177,7 +182,7 @@ class LargeTable(TextTable):
         number = f"TRY_CAST({text} AS DOUBLE)"
         zeros = " OR ".join(f"({text} >= '{sign}00' AND {text} < '{sign}0:')" for sign in ("", "-", "+"))
         missing = ", ".join(map(sql_text, self.missing))
-        is_number = f"isfinite({number}) AND NOT ({zeros})"
+        is_number = f"abs({number}) <= {LARGEST} AND NOT ({zeros})"
         return f"CASE WHEN {is_number} THEN {number} WHEN {text} IN ({missing}) THEN NULL ELSE 'nan'::DOUBLE END"
 
     def _look_like_numbers(self) -> set[str]:

@@ -15,7 +15,7 @@ from litmlp.model.spec import Spec
 from litmlp.notes import note
 from litmlp.tasks.analysis import Question, analyse, require_columns
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
-from litmlp.tasks.first_rows import DisprovedError, are_enough, can_be_read_in_place, known_numbers
+from litmlp.tasks.first_rows import DisprovedError, are_enough, known_numbers
 from litmlp.tasks.kinds import Kind
 from litmlp.tasks.labelled import check_columns
 from litmlp.tasks.large_columns import EMPTY, all_in, columns_of, seen_slots, sides_of, with_ranges
@@ -82,7 +82,7 @@ class Conversion:
         writer = Pass(self.folder, form, analysis.target, self.seed, self.memory)
         expected = {name: round(share * rows) for name, share in sides.shares.items()}
         with ThreadPoolExecutor(1, "zeros") as thread:
-            zeros = thread.submit(have_leading_zeros, table.sources if table.is_stream else [])
+            zeros = thread.submit(have_leading_zeros, table.sources if table.reads_csv else [])
             splits = writer.write(table, expected, sides)
         self._check(table, form, splits)
         if zeros.result():
@@ -103,18 +103,17 @@ class Conversion:
         return LargeTable(self.paths[name], question.missing, question.target, self.folder, self.memory, as_text)
 
     def _load(self, table: LargeTable, known: dict[str, Kind]) -> int:
-        """Load a table, as little of it as may be: about how many rows it has.
+        """Load a table: about how many rows it has.
 
-        ``known`` keeps the columns that are known then, and the target only if all are: otherwise rows that have none
+        ``known`` keeps the columns that are known then; the target only if all are, since otherwise rows that have none
         are to be left out before the others are looked at.
         """
-        is_enough = are_enough(known, table, self.question)
-        if is_enough and can_be_read_in_place(table, self.question):
-            return table.read_in_place()
+        if are_enough(known, table, self.question):
+            return table.load_for_one_query()
         rows = table.load()
         if rows == 0:
             raise Failure(f"{table.source}: there are no rows")
-        for name in set(known) - (table.numbers - ({self.question.target} if not is_enough else set())):
+        for name in set(known) - (table.numbers - {self.question.target}):
             del known[name]
         return rows
 
@@ -128,7 +127,7 @@ class Conversion:
         doubtful = {form.columns[place].name for split in splits.values() for place in split.summary.infinite()}
         if not all(isfinite(split.summary.total) for split in splits.values()):
             doubtful.add(form.target)
-        if table.is_stream:
+        if table.reads_csv:
             doubtful |= table.rejected()
         if doubtful:
             raise DisprovedError(doubtful)
