@@ -1,18 +1,21 @@
 """What data larger than memory cost: ``python -m benchmarks.large --folder ROOMY``; a row for each of ``--only``.
 
 ``memory`` converts and trains on many rows in a control group of 2 GB (Linux, as root) and watches the memory that is
-no file's. ``conversion`` compares with DuckDB's scan of the same files. ``epoch`` compares with an epoch in memory, and
-``scaling`` ten times the rows. ``accuracy`` compares the order of windows with a full shuffle of the same rows, which
-came sorted: five seeds each of MNIST in 30 files and of log(x + y).
+no file's. ``conversion`` compares with DuckDB's scan of the same files, and with its giving all values to NumPy.
+``epoch`` compares with an epoch in memory, and ``scaling`` ten times the rows. ``accuracy`` compares the order of
+windows with a full shuffle of the same rows, which came sorted: five seeds each of MNIST in 30 files and of log(x + y).
 """
 
 import argparse
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -32,6 +35,7 @@ SMALL = ["--hidden", "[64]", "--bins", "0", "--members", "1", "--batch_size", "4
 LIMIT = 2_000_000_000  # bytes
 GROUP = Path("/sys/fs/cgroup/memory/litmlp-benchmark")
 FILE_ROWS = 10_000_000
+DELIVERED = 2**19  # rows that DuckDB gives at a time
 MILLION = 1_000_000
 
 
@@ -48,12 +52,37 @@ def floats(folder: Path, rows: int) -> Path:
     return target
 
 
-def scan_seconds(files: str) -> float:
-    """How long DuckDB takes to read all values."""
+def as_csv(folder: Path, rows: int) -> Path:
+    """A CSV file of the same numbers, made if it isn't there."""
+    target = folder / f"floats-{rows}.csv"
+    if not target.is_file():
+        duckdb.execute(f"COPY (SELECT * FROM '{floats(folder, rows)}/*.parquet') TO '{target}'")  # noqa: S608
+    return target
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long something takes."""
     start = time.monotonic()
-    sums = ", ".join(f"sum({name})" for name in [*(f"x{place}" for place in range(15)), "y"])
-    duckdb.execute(f"SELECT {sums} FROM read_parquet('{files}')").fetchall()  # noqa: S608
+    work()
     return time.monotonic() - start
+
+
+def scan(files: str) -> None:
+    """DuckDB reads all values, and keeps nothing but sums."""
+    sums = ", ".join(f"sum({name})" for name in [*(f"x{place}" for place in range(15)), "y"])
+    duckdb.execute(f"SELECT {sums} FROM '{files}'").fetchall()  # noqa: S608
+
+
+def deliver(files: str) -> None:
+    """DuckDB gives all values to Python as NumPy's arrays, some rows after the other."""
+    if files.endswith(".csv"):
+        duckdb.execute(f"SELECT * FROM '{files}'").fetchnumpy()  # noqa: S608
+        return
+    for path in sorted(Path(files).parent.glob("*.parquet")):
+        part = f"read_parquet('{path}', file_row_number=true)"
+        for start in range(0, FILE_ROWS, DELIVERED):
+            chosen = f"file_row_number >= {start} AND file_row_number < {start + DELIVERED}"
+            duckdb.execute(f"SELECT * FROM {part} WHERE {chosen}").fetchnumpy()  # noqa: S608
 
 
 def memory(folder: Path, rows: int) -> str:
@@ -78,16 +107,28 @@ def memory(folder: Path, rows: int) -> str:
 
 
 def conversion(folder: Path, rows: int) -> str:
-    """The conversion, beside a scan."""
-    files = f"{floats(folder, rows)}/*.parquet"
-    scans, conversions = [], []
-    for seed in range(3):
-        scans.append(scan_seconds(files))
-        start = time.monotonic()
-        Table(files, "y", memory="1GB", seed=seed, data_dir=str(folder / f"converted-{seed}")).prepare_data()
-        conversions.append(time.monotonic() - start)
-    scan, conversion = statistics.median(scans), statistics.median(conversions)
-    return f"{rows:,} rows: scan {scan:.2f} s, conversion {conversion:.2f} s: {scan / conversion:.3f} of its speed"
+    """The conversion of Parquet, and of a fifth of the rows of CSV, beside what the reading library takes by itself."""
+    sources = {f"{floats(folder, rows)}/*.parquet": rows, str(as_csv(folder, rows // 5)): rows // 5}
+    return "\n".join(conversion_of(files, folder, count) for files, count in sources.items())
+
+
+def conversion_of(files: str, folder: Path, rows: int) -> str:
+    """Medians of alternating runs."""
+    converted = folder / "converted"
+    times: dict[str, list[float]] = {"scan": [], "to NumPy": [], "conversion": []}
+    duckdb.execute("SET enable_progress_bar = false")
+    for seed in range(5):
+        shutil.rmtree(converted, ignore_errors=True)
+        table = Table(files, "y", memory=f"{rows * 100}B", seed=seed, data_dir=str(converted))
+        works: list[Callable[[], object]] = [partial(scan, files), partial(deliver, files), table.prepare_data]
+        for found, work in zip(times.values(), works, strict=True):
+            found.append(seconds(work))
+    shutil.rmtree(converted)
+    scanned, delivered, done = map(statistics.median, times.values())
+    return (
+        f"{rows:,} rows of {files.rpartition('.')[2]}: scan {scanned:.2f} s, to NumPy {delivered:.2f} s, conversion"
+        f" {done:.2f} s: {scanned / done:.2f} of the scan's speed, {delivered / done:.2f} of that to NumPy"
+    )
 
 
 def epoch_seconds(folder: Path, rows: int, limit: str) -> float:

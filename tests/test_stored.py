@@ -11,30 +11,28 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from litmlp import Failure
-from litmlp.randomness import ORDER, generator
+from litmlp.randomness import DEAL, ORDER, generator
 from litmlp.tasks.dealing import Dealer
-from litmlp.tasks.stored import Field, Layout, StoredSplit, layout_of
+from litmlp.tasks.stored import Field, Layout, StoredSplit, blocks_for, layout_of
 from litmlp.tasks.stored_loader import StoredLoader
 from tests.test_loader import BATCH_SIZES, EPOCHS, SEEDS, WORLD_SIZES, as_lists, steps
 
 FIELDS = (Field((2,), "float32"), Field((), "int64"))
 
 
-def write(folder: Path, layout: Layout, seed: int = 0, chunk: int = 7) -> StoredSplit:
+def write(folder: Path, rows: int, blocks: int, seed: int = 0, chunk: int = 7, window: int = 4) -> StoredSplit:
     """A split whose samples are (index, -index) and whose targets are indices, in the order of a sorted source."""
-    indices = torch.arange(layout.rows)
-    with Dealer(folder, "train", layout, seed) as dealer:
-        for part in indices.split(chunk):
+    with Dealer(folder, "train", blocks, FIELDS, seed) as dealer:
+        for part in torch.arange(rows).split(chunk):
             dealer.add(torch.stack([part, -part], 1).float(), part)
-        dealer.close()
-    return StoredSplit(folder, "train", layout, dealer.checksums)
+    return StoredSplit(folder, "train", Layout(tuple(dealer.chunks), blocks, window, FIELDS), dealer.checksums)
 
 
 @pytest.fixture(scope="session")
 def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, int], StoredSplit]:
     """Splits of some numbers of rows and blocks."""
     sizes = [(1, 1), (5, 2), (9, 9), (40, 3), (70, 11), (70, 1)]
-    return {size: write(tmp_path_factory.mktemp("split"), Layout(*size, FIELDS)) for size in sizes}
+    return {size: write(tmp_path_factory.mktemp("split"), *size) for size in sizes}
 
 
 SIZES = st.sampled_from([(1, 1), (5, 2), (9, 9), (40, 3), (70, 11), (70, 1)])
@@ -49,25 +47,48 @@ def indices_of(tensors: tuple[Tensor, Tensor]) -> list[int]:
 
 
 def test_a_row_is_in_one_block_and_a_block_has_its_share_of_each_chunk(tmp_path: Path) -> None:
-    split = write(tmp_path, Layout(103, 5, FIELDS), chunk=20)
+    split = write(tmp_path, 103, 5, chunk=20)
     blocks = [indices_of(split.read([block])) for block in range(5)]
-    assert [len(block) for block in blocks] == [20, 20, 20, 20, 23]
+    assert [len(block) for block in blocks] == [21, 21, 21, 20, 20]
     assert sorted(index for block in blocks for index in block) == list(range(103))
     for start in range(0, 100, 20):
         assert [sum(start <= index < start + 20 for index in block) for block in blocks] == [4, 4, 4, 4, 4]
-    assert indices_of(split.tensors) == [index for block in blocks for index in block]
     assert indices_of(split.head()) == [index for block in blocks[:4] for index in block]
     assert indices_of(split.read([3, 1])) == blocks[3] + blocks[1]
-    order = torch.randperm(20, generator=generator(0, 4, 0)).tolist()
-    assert blocks[1][:4] == [order[place] for place in (1, 6, 11, 16)]
+    orders = [start + torch.randperm(20, generator=generator(0, DEAL, start // 20)) for start in range(0, 100, 20)]
+    last = 100 + torch.randperm(3, generator=generator(0, DEAL, 5))
+    assert indices_of(split.tensors) == torch.cat([*orders, last]).tolist()
+    assert blocks[1] == [*(index for order in orders for index in order[4:8].tolist()), int(last[1])]
+
+
+def test_blocks_have_the_same_number_of_rows_however_small_the_chunks_are(tmp_path: Path) -> None:
+    split = write(tmp_path, 50, 8, chunk=3)
+    blocks = [indices_of(split.read([block])) for block in range(8)]
+    assert [len(block) for block in blocks] == [split.layout.rows_of(block) for block in range(8)]
+    assert [len(block) for block in blocks] == [7, 7, 6, 6, 6, 6, 6, 6]
+    assert sorted(index for block in blocks for index in block) == list(range(50))
+    assert [sum(index < 24 for index in block) for block in blocks] == [3] * 8
+    assert [sum(index < 48 for index in block) for block in blocks] == [6] * 8
+
+
+def test_some_rows_of_a_chunk_are_dealt(tmp_path: Path) -> None:
+    rows, own = torch.arange(10), numpy.array([1, 2, 5, 7])
+    with Dealer(tmp_path, "train", 2, FIELDS, seed=0) as dealer:
+        dealt = dealer.add(torch.stack([rows, -rows], 1).float(), rows, own)
+        order = torch.randperm(4, generator=generator(0, DEAL, 0))
+        assert indices_of(dealt) == own[order.numpy()].tolist()
+        expected = indices_of(dealt)
+        dealer.add(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64))
+    split = StoredSplit(tmp_path, "train", Layout(tuple(dealer.chunks), 2, 1, FIELDS), dealer.checksums)
+    assert [indices_of(split.read([block])) for block in (0, 1)] == [expected[:2], expected[2:]]
+    assert split.layout.chunks == (4, 0)
 
 
 def test_the_shuffle_depends_on_the_seed_alone(tmp_path: Path) -> None:
-    layout = Layout(50, 4, FIELDS)
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
-    first, same = (indices_of(write(tmp_path / name, layout, seed=3).tensors) for name in ("a", "b"))
-    assert first == same != indices_of(write(tmp_path / "c", layout, seed=4).tensors)
+    first, same = (indices_of(write(tmp_path / name, 50, 4, seed=3).tensors) for name in ("a", "b"))
+    assert first == same != indices_of(write(tmp_path / "c", 50, 4, seed=4).tensors)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +96,15 @@ def test_the_shuffle_depends_on_the_seed_alone(tmp_path: Path) -> None:
     [(100, 8 * 16 * 8, 50), (100, 10**9, 1), (2**20, 10**9, 16), (2**20 - 1, 10**9, 15), (3, 1, 3)],
 )
 def test_a_window_has_a_quarter_million_rows_or_an_eighth_of_the_memory(rows: int, memory: int, blocks: int) -> None:
-    assert layout_of(rows, FIELDS, memory) == Layout(rows, blocks, FIELDS)
+    assert blocks_for(rows, FIELDS, memory) == blocks
+    window = layout_of([rows], blocks, FIELDS, memory).window
+    assert window == (1 if blocks in (1, 3) else 4)
+
+
+@pytest.mark.parametrize(("rows", "window"), [(2**20, 4), (2**22, 1), (2**18, 16), (2**20 * 9 // 8, 4), (0, 16)])
+def test_a_window_has_fewer_blocks_where_these_have_more_rows_than_expected(rows: int, window: int) -> None:
+    chunks = [rows - rows // 3, rows // 3]
+    assert layout_of(chunks, 16, FIELDS, 10**9) == Layout(tuple(chunks), 16, window, FIELDS)
 
 
 @given(SIZES, BATCH_SIZES, WORLD_SIZES, SEEDS, EPOCHS)
@@ -127,13 +156,13 @@ def test_evaluation_takes_the_rows_as_they_are_stored(
 ) -> None:
     loaders = [StoredLoader(splits[size], batch_size, None, rank, world_size) for rank in range(world_size)]
     found = [[batch.targets.tolist() for batch in step] for step in steps([*loaders], 0)]
-    stored = splits[size].tensors[1].tolist()
+    stored = splits[size].read(range(size[1]))[1].tolist()
     whole = [stored[start : start + batch_size * world_size] for start in range(0, size[0], batch_size * world_size)]
     assert found == [[step[rank::world_size] for rank in range(world_size)] for step in whole]
 
 
 def test_an_epoch_is_blocks_by_the_epoch_and_rows_by_the_window(tmp_path: Path) -> None:
-    split = write(tmp_path, Layout(23, 6, FIELDS))
+    split = write(tmp_path, 23, 6)
     loader = StoredLoader(split, 5, seed=9)
     loader.set_epoch(2)
     visited = torch.cat([batch.targets for batch in loader])
@@ -148,11 +177,10 @@ def test_an_epoch_is_blocks_by_the_epoch_and_rows_by_the_window(tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["train.samples", "train.targets"])
 def test_a_damaged_file_is_refused_where_it_is_read(name: str, tmp_path: Path) -> None:
-    layout = Layout(60, 6, FIELDS)
-    split = write(tmp_path, layout)
+    split = write(tmp_path, 60, 6, chunk=30)
     path = tmp_path / name
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1  # at the beginning of block 3
+    content[len(content) // 4] ^= 1  # at the beginning of block 3's piece of the first chunk
     path.write_bytes(content)
     line = f"{path} is damaged or gone: delete the rest with litmlp cache --delete {tmp_path.name}, and start again"
     split.read([0, 1, 2, 4, 5])
@@ -164,28 +192,17 @@ def test_a_damaged_file_is_refused_where_it_is_read(name: str, tmp_path: Path) -
     with pytest.raises(Failure, match=f"^{re.escape(line)}$"):
         split.read([5])
     with pytest.raises(Failure, match=f"^{re.escape(line)}$"):
-        StoredSplit(tmp_path, "train", layout, split.checksums)
+        StoredSplit(tmp_path, "train", split.layout, split.checksums)
     path.unlink()
     with pytest.raises(Failure, match=f"^{re.escape(line)}$"):
         split.read([0])
 
 
-def test_more_or_fewer_rows_than_were_counted_are_refused(tmp_path: Path) -> None:
-    for rows in (5, 13):
-        folder = tmp_path / str(rows)
-        folder.mkdir()
-        with Dealer(folder, "train", Layout(10, 2, FIELDS), seed=0) as dealer:
-            dealer.add(torch.zeros(rows, 2), torch.zeros(rows, dtype=torch.int64))
-            with pytest.raises(Failure, match="^the files changed while they were read: start again$"):
-                dealer.close()
-
-
 def test_images_keep_their_bytes(tmp_path: Path) -> None:
     fields = Field((1, 2, 3), "uint8"), Field((), "int64")
     images = torch.from_numpy(numpy.random.RandomState(0).randint(0, 256, (20, 1, 2, 3)).astype(numpy.uint8))
-    with Dealer(tmp_path, "train", Layout(20, 3, fields), seed=0) as dealer:
+    with Dealer(tmp_path, "train", 3, fields, seed=0) as dealer:
         dealer.add(images, torch.arange(20))
-        dealer.close()
-    samples, targets = StoredSplit(tmp_path, "train", Layout(20, 3, fields), dealer.checksums).tensors
+    samples, targets = StoredSplit(tmp_path, "train", Layout((20,), 3, 3, fields), dealer.checksums).tensors
     assert samples.dtype == torch.uint8
     assert torch.equal(samples, images[targets])

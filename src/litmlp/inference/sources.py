@@ -3,7 +3,7 @@
 import codecs
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from glob import glob, has_magic
 from pathlib import Path
@@ -20,6 +20,7 @@ DELIMITERS = ",;\t|"
 LONGEST_LINE = 64_000_000  # bytes
 PACKED = (".gz", ".zst")
 PARQUET = (".parquet", ".pq")
+MOST_REJECTED = 1_000  # rows of a file that are kept to say why
 NONE_FOUND = "(empty)"  # what DuckDB says of a quote
 
 
@@ -43,8 +44,52 @@ class Dialect(NamedTuple):
     names: list[str]
 
 
-def source_of(connection: "DuckDBPyConnection", path: Path, header: str | None, folder: Path, notes: list[str]) -> str:
-    """The SQL of a file's rows.
+class Source(NamedTuple):
+    """A file of rows.
+
+    Attributes:
+        path: of the file, or of its copy in UTF-8.
+        dialect: how it is written; None for Parquet.
+    """
+
+    path: Path
+    dialect: Dialect | None
+
+    def sql(self, numbers: Collection[str] = (), missing: Sequence[str] = (), first: bool = False) -> str:
+        """The SQL of its rows, those of a CSV file as text.
+
+        Args:
+            numbers: columns of a CSV file that are read as numbers; rows where one of them isn't are rejected.
+            missing: texts that stand for a missing number.
+            first: whether only the first rows are asked for, and broken ones may be left out: it takes less memory.
+        """
+        if self.dialect is None:
+            return f"read_parquet({sql_text(str(self.path))})"
+        delimiter, quote, escape, skip, has_header, names = self.dialect
+        types = (f"{sql_text(name)}: '{'FLOAT' if name in numbers else 'VARCHAR'}'" for name in names)
+        options = {
+            "delim": sql_text(delimiter),
+            "quote": sql_text(quote),
+            "escape": sql_text(escape),
+            "skip": str(skip),
+            "header": str(has_header).lower(),
+            "auto_detect": "false",
+            "columns": "{" + ", ".join(types) + "}",
+        }
+        if numbers:
+            options |= {"nullstr": f"[{', '.join(map(sql_text, missing))}]", "rejects_limit": str(MOST_REJECTED)}
+        if first:
+            options["ignore_errors"] = "true"
+        else:
+            options |= {"store_rejects": "true", "max_line_size": str(LONGEST_LINE)}
+        listed = ", ".join(f"{name}={value}" for name, value in options.items())
+        return f"read_csv({sql_text(str(self.path))}, {listed})"
+
+
+def source_of(
+    connection: "DuckDBPyConnection", path: Path, header: str | None, folder: Path, notes: list[str]
+) -> Source:
+    """How a file is read.
 
     Args:
         connection: to DuckDB.
@@ -57,7 +102,7 @@ def source_of(connection: "DuckDBPyConnection", path: Path, header: str | None, 
         Failure: if the file can't be read as a table.
     """
     if path.suffix.lower() in PARQUET:
-        return f"read_parquet({sql_text(str(path))})"
+        return Source(path, None)
     text = path if path.suffix in PACKED else in_utf8(path, folder, notes)
     dialect = dialect_of(connection, path, text)
     if header is not None and header not in dialect.names and path.suffix not in PACKED:
@@ -67,18 +112,7 @@ def source_of(connection: "DuckDBPyConnection", path: Path, header: str | None, 
         notes.append(f"{path}: {lines} skipped")
     if not dialect.has_header:
         notes.append(f"{path}: there is no header, so the columns are {dialect.names[0]} to {dialect.names[-1]}")
-    options = {
-        "delim": sql_text(dialect.delimiter),
-        "quote": sql_text(dialect.quote),
-        "escape": sql_text(dialect.escape),
-        "skip": str(dialect.skip),
-        "header": str(dialect.has_header).lower(),
-        "auto_detect": "false",
-        "columns": "{" + ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in dialect.names) + "}",
-        "store_rejects": "true",
-        "max_line_size": str(LONGEST_LINE),
-    }
-    return f"read_csv({sql_text(str(text))}, {', '.join(f'{name}={value}' for name, value in options.items())})"
+    return Source(text, dialect)
 
 
 def in_utf8(path: Path, folder: Path, notes: list[str]) -> Path:
@@ -113,14 +147,17 @@ def dialect_of(connection: "DuckDBPyConnection", path: Path, text: Path) -> Dial
 
     query = (
         "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns"
-        f" FROM sniff_csv({sql_text(str(text))}, all_varchar=true, max_line_size={LONGEST_LINE}"
+        f" FROM sniff_csv({sql_text(str(text))}, all_varchar=true"
     )
+    long = f"max_line_size={LONGEST_LINE}"  # takes four times as long
     found = None
-    with suppress(duckdb.Error):
-        found = connection.execute(f"{query})").fetchone()
+    for options in (")", f", {long})"):
+        if found is None:
+            with suppress(duckdb.Error):
+                found = connection.execute(f"{query}{options}").fetchone()
     if found is None or is_doubtful(found):
         try:
-            tolerant = connection.execute(f"{query}, ignore_errors=true)").fetchone()
+            tolerant = connection.execute(f"{query}, {long}, ignore_errors=true)").fetchone()
         except duckdb.Error as error:
             raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
         found = tolerant if found is None or (tolerant is not None and len(tolerant[5]) > 1) else found
@@ -197,7 +234,7 @@ def encoding_of(path: Path) -> str:
             while block := file.read(BLOCK):
                 if b"\0" in block:
                     raise Failure(f"{path} isn't a table: it is no text")
-                if encoding == "utf-8":
+                if encoding == "utf-8" and not (block.isascii() and not decoder.getstate()[0]):
                     try:
                         decoder.decode(block)
                     except UnicodeDecodeError:

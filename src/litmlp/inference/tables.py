@@ -5,7 +5,7 @@ the Pollock benchmark, and reads in a stream. It is imported only where a table'
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ class TextTable:
     Attributes:
         files: the paths of all files.
         names: of the columns.
+        sources: how each file is read.
         types: theirs in the files, as DuckDB calls them; text where files differ.
         query: the SQL of all rows, with what stands for a missing value as it is written.
         notes: what one should know about how the files were read, a line each.
@@ -61,13 +62,16 @@ class TextTable:
         self.skip_ragged = skip_ragged
         self.notes: list[str] = []
         self.files = files_of(paths)
-        self.parts = [source_of(self.connection, path, header, self.folder, self.notes) for path in self.files]
+        self.sources = [source_of(self.connection, path, header, self.folder, self.notes) for path in self.files]
         self.types = self._types()
         self.names = list(self.types)
         self.missing = ("", *missing)
+        self.query = self.rows_of(source.sql() for source in self.sources)
+
+    def rows_of(self, parts: Iterable[str]) -> str:
+        """The SQL of all rows as text without blanks around it, of that of each file's rows."""
         trimmed = ", ".join(f"trim({name}::VARCHAR) AS {name}" for name in map(sql_name, self.names))
-        self.union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in self.parts)
-        self.query = f"SELECT {trimmed} FROM ({self.union})"
+        return f"SELECT {trimmed} FROM ({' UNION ALL BY NAME '.join(f'SELECT * FROM {part}' for part in parts)})"
 
     def make_folder(self) -> Path:
         """A folder for what DuckDB has no room for, which is deleted with this object."""
@@ -95,9 +99,9 @@ class TextTable:
 
     def _types(self) -> dict[str, str]:
         types: dict[str, str] = {}
-        for path, part in zip(self.files, self.parts, strict=True):
+        for path, source in zip(self.files, self.sources, strict=True):
             try:
-                description = self.connection.execute(f"DESCRIBE SELECT * FROM {part}").fetchall()
+                description = self.connection.execute(f"DESCRIBE SELECT * FROM {source.sql()}").fetchall()
             except self.error as error:
                 raise Failure(f"{path} can't be read as a table: {first_line(error)}") from None
             for name, kind, *_ in description:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.tables import TextTable
 from litmlp.tasks.findings import Findings
 from litmlp.tasks.kinds import Facts, Kind, facts_of, kind_of
-from litmlp.tasks.target import Target, target_of
+from litmlp.tasks.target import Target, regression, target_of
 
 
 class Question(NamedTuple):
@@ -45,22 +46,32 @@ class Analysis(NamedTuple):
     findings: Findings
 
 
-def analyse(table: TextTable, question: Question) -> Analysis:
-    """Find out what the columns of a loaded table are. Rows without a target are dropped.
+def analyse(table: TextTable, question: Question, known: Mapping[str, Kind] = MappingProxyType({})) -> Analysis:
+    """Find out what the columns of a loaded table are. Rows without a target are dropped, unless it is known.
+
+    Args:
+        table: with at least one row.
+        question: what is asked of it.
+        known: columns that needn't be looked at; the target only as numbers.
 
     Raises:
         UsageError: if a flag doesn't fit the table.
         Failure: if nothing can be learned from it.
     """
     check_names(table, question)
-    target = target_of(table, question.target, question.asked.get(question.target))
-    findings = Findings(notes=table.notes + target.drop_missing(table))
+    name, notes = question.target, table.notes
+    if name in known:
+        target = regression(known[name])
+    else:
+        target = target_of(table, name, question.asked.get(name))
+        notes = notes + target.drop_missing(table)
     names = [name for name in table.names if name != question.target]
-    facts = facts_of(table, [name for name in names if question.asked.get(name) != "ignore"])
-    kinds = [kind_in(table, name, question, facts.get(name)) for name in names]
+    left = [name for name in names if name not in known and question.asked.get(name) != "ignore"]
+    facts = facts_of(table, left)
+    kinds = [known.get(name) or kind_in(table, name, question, facts.get(name)) for name in names]
     features = [kind for kind in kinds if kind.kind != "ignore"]
     require_columns(table, question, features, {kind.name: kind.why for kind in kinds})
-    return Analysis(target, kinds, features, findings)
+    return Analysis(target, kinds, features, Findings(notes=notes))
 
 
 def check_names(table: TextTable, question: Question) -> None:

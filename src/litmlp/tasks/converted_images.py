@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from litmlp.tasks.image_conversion import Colour, convert
 from litmlp.tasks.image_files import Listing
 from litmlp.tasks.image_findings import check_images, description_of, notes_about
 from litmlp.tasks.image_split import split_by_folders
-from litmlp.tasks.stored import Field, StoredSplit, layout_of, plain_of, rows_in_a_share, splits_from
+from litmlp.tasks.stored import Field, StoredSplit, blocks_for, layout_of, plain_of, rows_in_a_share, splits_from
 
 INDEX = Field((), "int64")
 TOO_FEW = "a class needs at least 3 different images to be split; or make train, val and test folders"
@@ -87,20 +88,18 @@ def made(listing: Listing, size: int, colour: Colour, seed: int, memory: int, fo
     fields = Field(shape, "uint8"), INDEX
     splits = {}
     for name, chosen in sides.items():
-        layout = layout_of(len(chosen), fields, memory)
-        places = layout._replace(fields=(INDEX, INDEX))
+        blocks, places = blocks_for(len(chosen), fields, memory), (INDEX, INDEX)
         with ExitStack() as stack:
-            dealer = stack.enter_context(Dealer(folder, name, layout, seed))
-            index = stack.enter_context(Dealer(folder, "places", places, seed)) if name == "test" else None
+            dealer = stack.enter_context(Dealer(folder, name, blocks, fields, seed))
+            index = stack.enter_context(Dealer(folder, "places", blocks, places, seed)) if name == "test" else None
             for part in chosen.split(rows_in_a_share(fields, memory)):
                 dealer.add(converted.samples.index_select(0, part), targets[part])
                 if index is not None:
                     index.add(converted.places[part], converted.places[part])
-            dealer.close()
+            layout = layout_of(dealer.chunks, blocks, fields, memory)
             splits[name] = plain_of(layout, dealer.checksums)
             if index is not None:
-                index.close()
-                splits["places"] = plain_of(places, index.checksums)
+                splits["places"] = plain_of(replace(layout, fields=places), index.checksums)
     lines, notes = description_of(listing, converted), list(notes_about(listing, converted))
     del converted
     shutil.rmtree(collected)

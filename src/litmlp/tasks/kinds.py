@@ -186,7 +186,7 @@ def form_of(table: TextTable, column: str, known: int) -> str | None:
     digits = f"count(CASE WHEN regexp_matches({column}, '[0-9]') AND length({column}) < 40 THEN 1 END)"
     if table.run(f"SELECT {digits} FROM t")[0][0] < known:
         return None
-    sample = f"(SELECT {column} FROM t WHERE {column} IS NOT NULL LIMIT {SAMPLE})"
+    sample = f"(SELECT * FROM t WHERE {column} IS NOT NULL LIMIT {SAMPLE})"
     values = table.run(f"SELECT count(*) FROM {sample}")[0][0]
     for form, value in forms:
         if table.run(f"SELECT count({value}) FROM {sample}")[0][0] == values and fits(table, column, value, known):

@@ -1,6 +1,7 @@
 """What the training rows of a large table say of its columns, and which rows these are: counted in SQL."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from litmlp.inference.encode import date_sql, number_sql
@@ -9,10 +10,12 @@ from litmlp.model.columns import Column
 from litmlp.tasks.analysis import Analysis, Question, time_kind
 from litmlp.tasks.kinds import Kind
 from litmlp.tasks.large_table import LargeTable
+from litmlp.tasks.summary import Summary
 from litmlp.tasks.vocabulary import FEWEST_ROWS, LONGEST, MOST_KEPT
 
 FRACTION = 0.2  # of all rows that are tested on, and of the others that validate
-PARTS = 1_000_000  # that the hashes of rows are divided into
+HASHES = 2**64
+EMPTY = "it is empty in all rows that are trained on"
 
 
 class Sides(NamedTuple):
@@ -21,10 +24,12 @@ class Sides(NamedTuple):
     Attributes:
         sql: gives its number.
         numbers: of the splits, by name.
+        shares: about the fraction of the rows that each has.
     """
 
     sql: str
     numbers: dict[str, int]
+    shares: dict[str, float]
 
     @property
     def training(self) -> str:
@@ -65,72 +70,76 @@ def sides_of(table: LargeTable, question: Question, analysis: Analysis, given: C
             cases.append(f"WHEN {value} > '{bound!r}'::FLOAT THEN {number}")
     else:
         names = [question.group_by] if question.group_by is not None else [kind.name for kind in analysis.features]
-        value = f"hash({', '.join(map(sql_name, names))}, {seed}) % {PARTS}"
+        # Hashed once more: of several values, DuckDB's hash is a chain that the last one hardly mixes with.
+        value = f"hash(xor(hash({', '.join(map(sql_name, names))}), hash({seed})))"
         cases, later = [], 0.0
         for number, share in enumerate(shares, 1):
             later += share
-            cases.append(f"WHEN {value} < {round(later * PARTS)} THEN {number}")
-    return Sides(f"(CASE {' '.join(cases)} ELSE 0 END)" if cases else "0", numbers)
+            cases.append(f"WHEN {value} < '{round(later * HASHES)}'::UBIGINT THEN {number}")
+    sql = f"(CASE {' '.join(cases)} ELSE 0 END)" if cases else "0"
+    return Sides(sql, numbers, dict(zip(numbers, [left, *shares], strict=True)))
 
 
-def side_counts(table: LargeTable, sides: Sides) -> dict[str, int]:
-    """How many rows each split has."""
-    found: dict[int, int] = dict(table.run(f"SELECT {sides.sql}, count(*) FROM t GROUP BY 1"))
-    return {name: found[number] for name, number in sides.numbers.items() if number in found}
+def all_in(name: str) -> Sides:
+    """All rows are in one split."""
+    return Sides("0", {name: 0}, {name: 1.0})
 
 
 class Found(NamedTuple):
-    """What the training rows say.
+    """The columns that a network takes.
 
     Attributes:
-        columns: as a network takes them; ``typical`` of numbers and dates isn't known yet.
-        seen: whether a training row fills each slot of :class:`litmlp.model.columns.RowEncoder`, as 0 and 1.
+        columns: without what is known of numbers and dates only when all rows were encoded.
+        has_others: the categories of which some values have no input of their own.
         dropped: why each of the other columns is left out.
     """
 
     columns: list[Column]
-    seen: list[float]
+    has_others: set[str]
     dropped: dict[str, str]
 
 
 def columns_of(table: LargeTable, kinds: Sequence[Kind], sides: Sides) -> Found:
-    """The columns as a network takes them, found in one pass.
+    """The columns that a network takes, with the categories of the training rows, found in one query.
 
     As :func:`litmlp.tasks.vocabulary.final_columns` decides for a table in memory.
     """
-    asked = [part for kind in kinds for part in aggregates(table, kind)]
-    found = iter(table.run(f"SELECT {', '.join(asked)} FROM t WHERE {sides.training}")[0])
-    columns, seen, dropped = [], [], {}
+    names = [kind.name for kind in kinds if kind.kind == "category"]
+    counts: dict[str, dict[str, int] | None] = {}
+    if names:
+        asked = ", ".join(f"histogram({table.text(name)})" for name in names)
+        counts = dict(zip(names, table.run(f"SELECT {asked} FROM t WHERE {sides.training}")[0], strict=True))
+    columns, has_others, dropped = [], set(), {}
     for kind in kinds:
-        missing, first, last = next(found), next(found), next(found)
-        if first is None:
-            dropped[kind.name] = "it is empty in all rows that are trained on"
-        elif kind.kind != "category":
-            columns.append(Column(kind.name, "date" if kind.kind == "date" else "number", kind.form, (), first, last))
-            seen.append(float(missing > 0))
-        elif kept := frequent(first):
+        if kind.kind != "category":
+            columns.append(Column(kind.name, "date" if kind.kind == "date" else "number", kind.form))
+        elif not (found := counts[kind.name]):
+            dropped[kind.name] = EMPTY
+        elif kept := frequent(found):
             ordered = tuple(sorted(kept))
             columns.append(Column(kind.name, "category", categories=ordered, typical=ordered.index(kept[0])))
-            seen += [1.0] * len(kept) + [float(len(kept) < len(first)), float(missing > 0)]
+            has_others |= {kind.name} if len(kept) < len(found) else set()
         else:
             dropped[kind.name] = f"text, and none of its values is in {FEWEST_ROWS} rows"
-    return Found(columns, seen, dropped)
+    return Found(columns, has_others, dropped)
 
 
-def aggregates(table: LargeTable, kind: Kind) -> tuple[str, str, str]:
-    """The SQL of what is asked of a column.
+def with_ranges(columns: Sequence[Column], training: Summary) -> list[Column]:
+    """The columns with the ranges of their numbers and dates in the training rows."""
+    return [
+        column if column.kind == "category" else replace(column, low=float(low), high=float(high))
+        for column, low, high in zip(columns, training.low, training.high, strict=True)
+    ]
 
-    How many values are missing, and then the lowest and the highest, or how many rows each category has and nothing.
-    """
-    text = table.text(kind.name)
-    missing = f"count(*) - count({sql_name(kind.name)})"
-    if kind.kind == "category":
-        return missing, f"histogram({text})", "NULL"
-    if kind.kind == "date":
-        value = date_sql(text, kind.form)
-    else:
-        value = number_sql(text if kind.form else sql_name(kind.name), kind.form)
-    return missing, f"min({value})", f"max({value})"
+
+def seen_slots(found: Found, training: Summary) -> list[float]:
+    """Whether a training row fills each slot of :class:`litmlp.model.columns.RowEncoder`, as 0 and 1."""
+    seen = []
+    for column, has_gaps in zip(found.columns, training.has_gaps, strict=True):
+        if column.kind == "category":
+            seen += [1.0] * len(column.categories) + [float(column.name in found.has_others)]
+        seen.append(float(has_gaps))
+    return seen
 
 
 def frequent(counts: dict[str, int]) -> list[str]:

@@ -3,24 +3,39 @@
 import shutil
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import finalize
 
 from litmlp.cache import ADVICE
 from litmlp.errors import Failure
-from litmlp.inference.sources import PARQUET, sql_name, sql_text
+from litmlp.inference.sources import PARQUET, about_how_many_rows, sql_name, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.notes import is_first_process
+from litmlp.tasks.arrow import StreamError, batches_of
 
 WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
 FEW_ENOUGH = 100_000  # different values to be counted exactly
 TOGETHER = 20  # columns whose different values are counted in one query
-FIRST_ROWS = 10_000  # by which columns of a CSV file are taken for numbers, until one proves otherwise
+FIRST_ROWS = 10_000  # by which columns are taken for numbers, until another row proves otherwise
 FLOATS = {"FLOAT", "DOUBLE"}
+LARGEST = 3.4028235e38  # number of float32
 LEAST_MEMORY, MOST_MEMORY = 400_000_000, 4_000_000_000  # bytes for DuckDB
+
+
+class FirstNumbers(NamedTuple):
+    """What the first rows say of a column that looks like numbers.
+
+    Attributes:
+        rows: how many they are.
+        distinct: how many different numbers they have.
+        whole: whether all of these are whole.
+    """
+
+    rows: int
+    distinct: int
+    whole: bool
 
 
 class LargeTable(TextTable):
@@ -53,20 +68,20 @@ class LargeTable(TextTable):
     ) -> None:
         self.place, self.patterns = folder, paths
         self.memory = min(MOST_MEMORY, max(LEAST_MEMORY, memory // 2))
-        self.counts: list[int] = []  # rows of each file, or of the copy of all
+        self.as_text = as_text
+        self.below = "raw"  # what t is a view of
+        self.reads_csv = False  # whether a query of t does, instead of a copy
         self.layers: list[tuple[str, str]] = []  # of SQL, around that of the rows
         super().__init__(paths, missing, header)
         self.in_place = all(path.suffix.lower() in PARQUET for path in self.files)
         if self.in_place:
             names = ", ".join(sql_text(str(path)) for path in self.files)
-            self.union = f"SELECT * FROM read_parquet([{names}], union_by_name=true)"
+            self.below = f"(SELECT * FROM read_parquet([{names}], union_by_name=true))"
             self.run("SET parquet_metadata_cache = true")
-        if any(is_number(text) for text in missing):
-            self.numbers: set[str] = set()
-        elif self.in_place:
-            self.numbers = {name for name, kind in self.types.items() if kind in WHOLE | FLOATS}
-        else:
-            self.numbers = self._look_like_numbers(set(self.names) - set(as_text))
+        self.numbers: set[str] = set()
+        if not any(is_number(text) for text in missing):
+            whole = {name for name, kind in self.types.items() if kind in WHOLE | FLOATS}
+            self.numbers = whole if self.in_place else self._look_like_numbers()
         self.values = {name: self._value(name) if self.in_place else sql_name(name) for name in self.names}
 
     @property
@@ -92,7 +107,7 @@ class LargeTable(TextTable):
         return {"memory_limit": f"{self.memory // 1_000_000}MB"}
 
     def _value(self, name: str) -> str:
-        """The SQL of a value in a Parquet file: a number, or trimmed text; NULL where it is missing."""
+        """The SQL of a value in a file: a number, or trimmed text; NULL where it is missing."""
         column = sql_name(name)
         if name in self.numbers:
             return f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END" if self.types[name] in FLOATS else column
@@ -110,14 +125,42 @@ class LargeTable(TextTable):
             Failure: if a row has too many or too few fields, or can't be read.
         """
         if not self.in_place:
+            self.numbers -= set(self.as_text)
             self._copy()
             if self.numbers and (texts := self._texts_among_numbers()):
                 self.numbers -= texts
                 self._copy()
         self._make_view()
-        sources = self.parts if self.in_place else ["raw"]
-        self.counts = [int(self.run(f"SELECT count(*) FROM {source}")[0][0]) for source in sources]
-        return sum(self.counts)
+        return int(self.run(f"SELECT count(*) FROM {self.below}")[0][0])
+
+    def load_for_one_query(self) -> int:
+        """Make ``t`` of files where they lie: about how many rows it has. A missing number is NULL, or NaN.
+
+        All columns of CSV files that look like numbers are read as such, and where they say nan it is infinite. Rows
+        where one is no number at all are left out; :meth:`rejected` tells of them.
+        """
+        if self.in_place:
+            self.values |= {name: sql_name(name) for name in self.numbers}
+            self._make_view()
+            return int(self.run(f"SELECT count(*) FROM {self.below}")[0][0])
+        parts = (source.sql(self.numbers, self.missing) for source in self.sources)
+        self.below = f"({' UNION ALL BY NAME '.join(f'SELECT * FROM {part}' for part in parts)})"
+        self.values = {name: self._finite(name) if name in self.numbers else self._value(name) for name in self.names}
+        self.reads_csv = True
+        self._make_view()
+        return about_how_many_rows([str(source.path) for source in self.sources])
+
+    def rejected(self) -> set[str]:
+        """The columns of which :meth:`load_for_one_query` has met a value that is no number.
+
+        Raises:
+            Failure: if a row has too many or too few fields.
+        """
+        found = self.run("SELECT DISTINCT column_name FROM reject_errors WHERE error_type = 'CAST'")
+        if not found:
+            for path, problem in self.ragged().items():
+                raise Failure(f"{path}: {problem}")
+        return {name for (name,) in found}
 
     def _copy(self) -> None:
         """Copy the rows to the table ``raw``; what is no number in a column of numbers becomes NaN."""
@@ -129,33 +172,51 @@ class LargeTable(TextTable):
         for path, problem in self.ragged().items():
             raise Failure(f"{path}: {problem}")
 
+    def _finite(self, name: str) -> str:
+        """The SQL of a number that a CSV file is read as; infinite where it says nan."""
+        return f"CASE WHEN isnan({sql_name(name)}) THEN 'inf'::FLOAT ELSE {sql_name(name)} END"
+
     def _number(self, name: str) -> str:
         """The SQL of a number in a CSV file; NULL where it is missing, NaN if it is none, or has leading zeros."""
         text = sql_name(name)
         number = f"TRY_CAST({text} AS DOUBLE)"
         zeros = " OR ".join(f"({text} >= '{sign}00' AND {text} < '{sign}0:')" for sign in ("", "-", "+"))
         missing = ", ".join(map(sql_text, self.missing))
-        is_number = f"isfinite({number}) AND NOT ({zeros})"
+        is_number = f"abs({number}) <= {LARGEST} AND NOT ({zeros})"
         return f"CASE WHEN {is_number} THEN {number} WHEN {text} IN ({missing}) THEN NULL ELSE 'nan'::DOUBLE END"
 
-    def _look_like_numbers(self, names: Collection[str]) -> set[str]:
-        """The columns that have numbers, or nothing, in the first rows of a CSV file."""
-        ordered = sorted(names)
-        if not ordered:
-            return set()
-        wrong = ", ".join(f"count(CASE WHEN isnan({self._number(name)}) THEN 1 END)" for name in ordered)
-        found = self.run(f"SELECT {wrong} FROM (SELECT * FROM ({self.query}) LIMIT {FIRST_ROWS})")[0]
-        return {name for name, count in zip(ordered, found, strict=True) if not count}
+    def _look_like_numbers(self) -> set[str]:
+        """The columns that have numbers, or nothing, in the first rows of a CSV file, which become ``first``."""
+        numbers = ", ".join(f"{self._number(name)} AS {sql_name(name)}" for name in self.names)
+        rows = self.rows_of(source.sql(first=True) for source in self.sources)
+        self.run(f"CREATE TEMP TABLE first AS SELECT {numbers} FROM (SELECT * FROM ({rows}) LIMIT {FIRST_ROWS})")
+        wrong = ", ".join(f"count(CASE WHEN isnan({sql_name(name)}) THEN 1 END)" for name in self.names)
+        found = self.run(f"SELECT {wrong} FROM first")[0]
+        return {name for name, count in zip(self.names, found, strict=True) if not count}
+
+    def first_numbers(self) -> dict[str, FirstNumbers]:
+        """What the first rows say of the columns that look like numbers."""
+        names = [name for name in self.names if name in self.numbers]
+        if not names:
+            return {}
+        first = f"(SELECT * FROM ({self.select(self.below)}) LIMIT {FIRST_ROWS})" if self.in_place else "first"
+        columns = map(sql_name, names)
+        asked = ", ".join(
+            f"count(DISTINCT {column}), count(*) FILTER ({column} != floor({column}))" for column in columns
+        )
+        rows, *found = self.run(f"SELECT count(*), {asked} FROM {first}")[0]
+        pairs = zip(names, found[::2], found[1::2], strict=True)
+        return {name: FirstNumbers(rows, distinct, fractions == 0) for name, distinct, fractions in pairs}
 
     def _texts_among_numbers(self) -> set[str]:
         """The columns that were taken for numbers, and have something else as well."""
         ordered = sorted(self.numbers)
         wrong = ", ".join(f"count(CASE WHEN isnan({sql_name(name)}) THEN 1 END)" for name in ordered)
-        found = self.run(f"SELECT {wrong} FROM raw")[0]
+        found = self.run(f"SELECT {wrong} FROM {self.below}")[0]
         return {name for name, count in zip(ordered, found, strict=True) if count}
 
     def _make_view(self) -> None:
-        self.run(f"CREATE OR REPLACE VIEW t AS {self.select(f'({self.union})' if self.in_place else 'raw')}")
+        self.run(f"CREATE OR REPLACE VIEW t AS {self.select(self.below)}")
 
     def select(self, source: str) -> str:
         """The SQL of the rows of ``t`` that come from a part of what lies below it."""
@@ -186,44 +247,19 @@ class LargeTable(TextTable):
         self.layers.append((f"SELECT * REPLACE (CASE WHEN {condition} THEN {value} ELSE {column} END AS {column})", ""))
         self._make_view()
 
-    def chunks(self, values: Sequence[str], rows: int) -> Iterator[list[Any]]:
-        """Arrays of what the SQL values give for the rows of ``t``, at most so many rows at a time, in order.
+    def batches(self, values: Sequence[str]) -> Iterator[list[Any]]:
+        """Arrays (rows,) of the numbers that the SQL values give for the rows of ``t``, some rows at a time, in order.
+
+        A NULL is NaN. They are only valid until the next are asked for.
 
         Raises:
             Failure: if a file can't be read after all.
         """
         asked = ", ".join(f"{value} AS v{place}" for place, value in enumerate(values))
-        with ThreadPoolExecutor(1, "chunk") as reader:
-            following: Future[list[Any]] | None = None
-            for source in self._sources(rows):
-                ready = following
-                following = reader.submit(self._columns, f"SELECT {asked} FROM ({self.select(source)})")
-                if ready is not None:
-                    yield ready.result()
-            if following is not None:
-                yield following.result()
-
-    def _columns(self, query: str) -> list[Any]:
-        """The arrays that a query gives, in the order of its columns; raises what :meth:`run` does."""
         try:
-            return list(self.connection.execute(query).fetchnumpy().values())
-        except self.error as error:
+            yield from batches_of(self.connection.sql(f"SELECT {asked} FROM t"))
+        except (self.error, StreamError) as error:
             raise self.failure(error) from None
-
-    def _sources(self, rows: int) -> Iterator[str]:
-        """The SQL of each part of what lies below ``t``."""
-        if not self.in_place:
-            for start in range(0, self.counts[0], rows):
-                yield f"(SELECT * FROM raw WHERE rowid >= {start} AND rowid < {start + rows})"
-            return
-        for path, count in zip(self.files, self.counts, strict=True):
-            part = f"read_parquet({sql_text(str(path))}, file_row_number=true)"
-            for start in range(0, count, rows):
-                chosen = f"file_row_number >= {start} AND file_row_number < {start + rows}"
-                yield (
-                    f"(SELECT * FROM (SELECT * FROM ({self.union}) LIMIT 0) UNION ALL BY NAME"
-                    f" SELECT * EXCLUDE (file_row_number) FROM {part} WHERE {chosen})"
-                )
 
 
 def is_number(text: str) -> bool:

@@ -1,14 +1,15 @@
 """Samples in files: row-major blocks with checksums, for data that don't fit into memory.
 
 Each split has a file of samples and one of targets. Both hold the same number of blocks, each of which is a random
-sample of the whole split (see :mod:`litmlp.tasks.dealing`). A block is read as a whole, and checked, so that a file
-that was damaged or cut off ends in a line instead of wrong batches or a SIGBUS.
+sample of the whole split (see :mod:`litmlp.tasks.dealing`), in a piece for each chunk of the source. A block is read as
+a whole, and checked, so that a file that was damaged or cut off ends in a line instead of wrong batches or a SIGBUS.
 """
 
 import io
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,33 +46,70 @@ class Field(NamedTuple):
         return torch.from_numpy(numpy.empty((rows, *self.shape), self.dtype))
 
 
-class Layout(NamedTuple):
-    """How a split lies in its files.
+@dataclass(frozen=True)
+class Layout:
+    """How a split lies in its files: chunk after chunk, and in each of them a piece of every block.
 
     Attributes:
-        rows: how many there are.
-        blocks: how many; all have the same number of rows, and the last one also what is left over.
+        chunks: how many rows each has.
+        blocks: how many; they have the same number of rows, or one more.
+        window: how many of them are read together.
         fields: of its samples and of its targets.
     """
 
-    rows: int
+    chunks: tuple[int, ...]
     blocks: int
+    window: int
     fields: tuple[Field, Field]
 
-    @property
-    def block_rows(self) -> int:
-        """The rows of a block."""
-        return self.rows // self.blocks
+    @cached_property
+    def rows(self) -> int:
+        """The rows of all blocks."""
+        return sum(self.chunks)
 
     def rows_of(self, block: int) -> int:
         """The rows of one block."""
-        return self.block_rows + (self.rows % self.blocks if block == self.blocks - 1 else 0)
+        return dealt_before(block + 1, self.blocks, 0, self.rows) - dealt_before(block, self.blocks, 0, self.rows)
+
+    def pieces_of(self, block: int) -> Iterator[tuple[int, int]]:
+        """The first row of each piece of a block, counted from the beginning of the file, and how many it has."""
+        start = 0
+        for rows in self.chunks:
+            end = start + rows
+            first, after = (dealt_before(number, self.blocks, start, end) for number in (block, block + 1))
+            if after > first:
+                yield start + first, after - first
+            start = end
 
 
-def layout_of(rows: int, fields: tuple[Field, Field], memory: int) -> Layout:
-    """The layout with which a window has 2^18 rows, or as many as fit into an eighth of the memory for samples."""
-    window = min(WINDOW_ROWS, rows_in_a_share(fields, memory))
-    return Layout(rows, max(1, rows // max(1, window // BLOCKS_IN_A_WINDOW)), fields)
+def dealt_before(block: int, blocks: int, start: int, end: int) -> int:
+    """How many of the cards from ``start`` to ``end`` - 1 are dealt to the blocks before one of them.
+
+    Args:
+        block: its number.
+        blocks: how many there are.
+        start: the number of a card; card 0 goes to block 0.
+        end: likewise.
+    """
+    to_end, to_start = (cards // blocks * block + min(cards % blocks, block) for cards in (end, start))
+    return to_end - to_start
+
+
+def blocks_for(rows: int, fields: tuple[Field, Field], memory: int) -> int:
+    """Into how many blocks to deal about so many rows, for four of them to be a window."""
+    return max(1, rows // max(1, window_rows(fields, memory) // BLOCKS_IN_A_WINDOW))
+
+
+def layout_of(chunks: Sequence[int], blocks: int, fields: tuple[Field, Field], memory: int) -> Layout:
+    """The layout of chunks that were dealt out, with a window of as many blocks as come closest to its rows."""
+    block_rows = max(1.0, sum(chunks) / blocks)
+    window = round(window_rows(fields, memory) / block_rows)
+    return Layout(tuple(chunks), blocks, min(blocks, max(1, window)), fields)
+
+
+def window_rows(fields: tuple[Field, Field], memory: int) -> int:
+    """How many rows a window has: 2^18, or as many as fit into an eighth of the memory for samples."""
+    return min(WINDOW_ROWS, rows_in_a_share(fields, memory))
 
 
 def rows_in_a_share(fields: tuple[Field, Field], memory: int) -> int:
@@ -111,7 +149,7 @@ class StoredSplit:
 
     def head(self) -> tuple[Tensor, Tensor]:
         """The samples and targets of the first window, a random sample of all; raises what :meth:`read` does."""
-        return self.read(range(min(BLOCKS_IN_A_WINDOW, self.layout.blocks)))
+        return self.read(range(self.layout.window))
 
     def read(self, blocks: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The samples and targets of blocks, one block after the other.
@@ -119,28 +157,35 @@ class StoredSplit:
         Raises:
             Failure: if a file was damaged, cut off or deleted.
         """
-        rows = sum(map(self.layout.rows_of, blocks))
-        samples, targets = (field.empty(rows) for field in self.layout.fields)
+        rows = [self.layout.rows_of(block) for block in blocks]
+        samples, targets = (field.empty(sum(rows)) for field in self.layout.fields)
         for path, tensor, field, sums in zip(
             self.paths, (samples, targets), self.layout.fields, self.checksums, strict=True
         ):
             memory, at = bytes_of(tensor.numpy()), 0
             try:
                 with path.open("rb", buffering=0) as file:
-                    for block in blocks:
-                        part = memory[at : at + self.layout.rows_of(block) * field.row_bytes]
-                        file.seek(block * self.layout.block_rows * field.row_bytes)
-                        if read_into(file, part) != len(part) or zlib.crc32(part) != sums[block]:
+                    for block, count in zip(blocks, rows, strict=True):
+                        part = memory[at : at + count * field.row_bytes]
+                        if not self._read_block(file, block, field, part) or zlib.crc32(part) != sums[block]:
                             raise damaged(path)
                         at += len(part)
             except OSError:
                 raise damaged(path) from None
         return samples, targets
 
+    def _read_block(self, file: io.FileIO, block: int, field: Field, memory: memoryview) -> bool:
+        """Read the pieces of a block: whether all are there."""
+        at = 0
+        for first, count in self.layout.pieces_of(block):
+            file.seek(first * field.row_bytes)
+            at += read_into(file, memory[at : at + count * field.row_bytes])
+        return at == len(memory)
+
 
 def plain_of(layout: Layout, checksums: tuple[Sequence[int], Sequence[int]]) -> list[Any]:
     """A split's layout and checksums as plain values, for a header."""
-    return [*layout, checksums]
+    return [layout.chunks, layout.blocks, layout.window, layout.fields, checksums]
 
 
 def splits_from(folder: Path, plain: Mapping[str, Any]) -> dict[str, StoredSplit]:
@@ -150,9 +195,10 @@ def splits_from(folder: Path, plain: Mapping[str, Any]) -> dict[str, StoredSplit
         Failure: if a file of one is missing or damaged.
     """
     splits = {}
-    for name, (rows, blocks, fields, checksums) in plain.items():
+    for name, (chunks, blocks, window, fields, checksums) in plain.items():
         samples, targets = (Field(tuple(shape), dtype) for shape, dtype in fields)
-        splits[name] = StoredSplit(folder, name, Layout(rows, blocks, (samples, targets)), checksums)
+        layout = Layout(tuple(chunks), blocks, window, (samples, targets))
+        splits[name] = StoredSplit(folder, name, layout, checksums)
     return splits
 
 

@@ -9,18 +9,18 @@ from torch import Tensor
 
 from litmlp.randomness import ORDER, epoch_order, generator
 from litmlp.tasks.loader import Batch, BatchLoader
-from litmlp.tasks.stored import BLOCKS_IN_A_WINDOW, StoredSplit
+from litmlp.tasks.stored import StoredSplit
 
 
 class StoredLoader(BatchLoader):
     """Iterates over one process's share of a split in files, with two windows of it in memory.
 
-    Training: the blocks are permuted by (seed, epoch), four after another make a window, and its rows are permuted by
+    Training: the blocks are permuted by (seed, epoch), a few after another make a window, and its rows are permuted by
     (seed, epoch, window). So the place in an epoch says which window it is in, there is no state to save, and a resumed
     epoch reads no other window. The next window is read while a thread works on the one before. Steps, and what each
     process gets of them, are those of :class:`BatchLoader`.
 
-    Evaluation: the blocks and their rows as they are stored.
+    Evaluation: block after block, as they are stored.
     """
 
     def __init__(
@@ -62,7 +62,8 @@ class StoredLoader(BatchLoader):
         blocks = list(range(self.split.layout.blocks))
         if self.seed is not None:
             blocks = epoch_order(len(blocks), self.seed, self.epoch).tolist()
-        windows = [blocks[at : at + BLOCKS_IN_A_WINDOW] for at in range(0, len(blocks), BLOCKS_IN_A_WINDOW)]
+        together = self.split.layout.window
+        windows = [blocks[at : at + together] for at in range(0, len(blocks), together)]
         sizes = [sum(map(self.split.layout.rows_of, window)) for window in windows]
         number = 0
         while number < len(windows) and position >= sizes[number]:

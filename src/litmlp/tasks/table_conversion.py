@@ -1,38 +1,39 @@
 """Converts a table that is larger than memory: one pass from its files to those of its splits."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy
-import torch
 from torch import Tensor
 
 from litmlp.errors import Failure
-from litmlp.inference.encode import column_sql
-from litmlp.inference.sources import sql_name
-from litmlp.model.columns import Column, TableForm
+from litmlp.model.columns import TableForm
 from litmlp.model.spec import Spec
 from litmlp.notes import note
-from litmlp.tasks.analysis import Analysis, Question, analyse, require_columns
-from litmlp.tasks.dealing import Dealer
+from litmlp.tasks.analysis import Question, analyse, require_columns
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
+from litmlp.tasks.first_rows import DisprovedError, are_enough, known_numbers
+from litmlp.tasks.kinds import Kind
 from litmlp.tasks.labelled import check_columns
-from litmlp.tasks.large_columns import Sides, columns_of, side_counts, sides_of
+from litmlp.tasks.large_columns import EMPTY, all_in, columns_of, seen_slots, sides_of, with_ranges
 from litmlp.tasks.large_table import LargeTable
-from litmlp.tasks.progress import Progress
+from litmlp.tasks.leading_zeros import have_leading_zeros
+from litmlp.tasks.linear import MOST_ROWS
 from litmlp.tasks.splits import require_rows
-from litmlp.tasks.stored import Field, StoredSplit, layout_of, plain_of, rows_in_a_share
+from litmlp.tasks.stored import StoredSplit, paths_of, plain_of
+from litmlp.tasks.table_pass import Pass, Written, check_numbers
 from litmlp.tasks.target import Target
 
-CHUNK_ROWS = 2**19  # of the source that are encoded together, where memory allows
 PURPOSES = {"train": "train on", "val": "validate on", "test": "test on"}
 
 
 class Conversion:
-    """One pass from the files of a table to those of its splits, after others that find out what its columns are.
+    """One pass from the files of a table to those of its splits, where the first rows say what the columns are.
+
+    Where they don't, other queries look at all rows before.
 
     Args:
         question: what is asked of the table.
@@ -43,121 +44,141 @@ class Conversion:
     """
 
     def __init__(
-        self,
-        question: Question,
-        paths: Mapping[str, Sequence[str]],
-        seed: int,
-        memory: int,
-        folder: Path,
+        self, question: Question, paths: Mapping[str, Sequence[str]], seed: int, memory: int, folder: Path
     ) -> None:
         self.question, self.paths, self.seed = question, paths, seed
         self.memory, self.folder = memory, folder
-        self.splits: dict[str, Any] = {}
-        self.sums = torch.zeros(3, dtype=torch.float64)  # training targets, their sum, and that of their squares
+        self.given = [name for name in ("test", "val") if paths[name]]
+        self.doubtful: set[str] = set()  # columns that the first rows don't decide
+        self.dropped: dict[str, str] = {}  # why columns are left out that the first rows are no reason for
 
     def header(self) -> dict[str, Any]:
         """Convert all: what is to be known of it."""
+        names = ", ".join(self.paths["train"])
+        note(f"{names}: larger than --memory, so it is converted to files in {self.folder} once")
+        while True:
+            try:
+                return self._converted()
+            except DisprovedError as disproved:
+                self.doubtful |= disproved.doubtful
+                self.dropped |= disproved.dropped
+                for name in ("train", "val", "test"):
+                    for path in paths_of(self.folder, name):
+                        path.unlink(missing_ok=True)
+
+    def _converted(self) -> dict[str, Any]:
         asked = (name for name, kind in self.question.asked.items() if kind != "number")
         as_text = [self.question.target, self.question.group_by, self.question.time_by, *asked]
         table = self._table("train", [name for name in as_text if name is not None])
-        note(f"{table.source}: larger than --memory, so it is converted to files in {self.folder} once")
-        if table.load() == 0:
-            raise Failure(f"{table.source}: there are no rows")
-        analysis = analyse(table, self.question)
-        given = {name for name in ("val", "test") if self.paths[name]}
-        sides = sides_of(table, self.question, analysis, given, self.seed)
-        counts = side_counts(table, sides)
-        for name in ("train", "val", "test"):
-            if name not in given:
-                require_rows(PURPOSES[name], counts.get(name, 0), table.source)
-        columns, seen, dropped = columns_of(table, analysis.features, sides)
-        require_columns(table, self.question, columns, dropped)
-        form = TableForm(tuple(columns), self.question.target, self.question.missing)
-        self._write(table, form, analysis.target, counts, sides)
+        known = known_numbers(table, self.question, self.doubtful)
+        rows = self._load(table, known)
+        analysis = analyse(table, self.question, known)
+        sides = sides_of(table, self.question, analysis, self.given, self.seed)
+        features = [kind for kind in analysis.features if kind.name not in self.dropped]
+        found = columns_of(table, features, sides)
+        dropped = self.dropped | found.dropped
+        require_columns(table, self.question, found.columns, dropped)
+        form = TableForm(tuple(found.columns), self.question.target, self.question.missing)
+        writer = Pass(self.folder, form, analysis.target, self.seed, self.memory)
+        expected = {name: round(share * rows) for name, share in sides.shares.items()}
+        with ThreadPoolExecutor(1, "zeros") as thread:
+            zeros = thread.submit(have_leading_zeros, table.sources if table.reads_csv else [])
+            splits = writer.write(table, expected, sides)
+        self._check(table, form, splits)
+        if zeros.result():
+            raise DisprovedError(table.names)
         findings = analysis.findings
-        for name in sorted(given):
-            plain = {column.name for column in form.columns if column.kind == "number" and not column.form}
-            other = self._table(name, [column for column in table.names if column not in plain])
-            check_columns(other, form)
-            other.load()
-            findings = findings.with_notes(other.notes + analysis.target.drop_missing(other))
-            rows = int(other.run("SELECT count(*) FROM t")[0][0])
-            require_rows(PURPOSES[name], rows, other.source)
-            self._write(other, form, analysis.target, {name: rows}, None)
-        return self._described(
-            table, form, analysis, findings.of_columns(analysis.kinds, dropped, analysis.target), seen
-        )
+        if writer.without_target:
+            findings = findings.with_notes([analysis.target.left_out(table, writer.without_target)])
+        form = replace(form, columns=tuple(with_ranges(form.columns, splits["train"].summary)))
+        for name in sorted(self.given):
+            splits[name], notes = self._given(name, table.names, form, analysis.target)
+            findings = findings.with_notes(notes)
+        findings = findings.of_columns(analysis.kinds, dropped, analysis.target)
+        seen = seen_slots(found, splits["train"].summary)
+        return self._described(table, form, analysis.target.classes, findings, splits) | {"seen": seen}
 
     def _table(self, name: str, as_text: Sequence[str]) -> LargeTable:
         question = self.question
         return LargeTable(self.paths[name], question.missing, question.target, self.folder, self.memory, as_text)
 
+    def _load(self, table: LargeTable, known: dict[str, Kind]) -> int:
+        """Load a table: about how many rows it has.
+
+        ``known`` keeps the columns that are known then; the target only if all are, since otherwise rows that have none
+        are to be left out before the others are looked at.
+        """
+        if are_enough(known, table, self.question):
+            return table.load_for_one_query()
+        rows = table.load()
+        if rows == 0:
+            raise Failure(f"{table.source}: there are no rows")
+        for name in set(known) - (table.numbers - {self.question.target}):
+            del known[name]
+        return rows
+
+    def _check(self, table: LargeTable, form: TableForm, splits: Mapping[str, Written]) -> None:
+        """Check what only all rows can say.
+
+        Raises:
+            DisprovedError: if the first ones have said something else.
+            Failure: if a split has no rows, or some are broken.
+        """
+        doubtful = {form.columns[place].name for split in splits.values() for place in split.summary.infinite()}
+        if not all(isfinite(split.summary.total) for split in splits.values()):
+            doubtful.add(form.target)
+        if table.reads_csv:
+            doubtful |= table.rejected()
+        if doubtful:
+            raise DisprovedError(doubtful)
+        for name, split in splits.items():
+            require_rows(PURPOSES[name], split.layout.rows, table.source)
+        empty = splits["train"].summary.empty()
+        if empty:
+            raise DisprovedError(dropped={form.columns[place].name: EMPTY for place in empty})
+
+    def _given(self, name: str, names: Sequence[str], form: TableForm, target: Target) -> tuple[Written, list[str]]:
+        """A split that has files of its own, and notes about them; ``names`` are the training files' columns."""
+        plain = {column.name for column in form.columns if column.kind == "number" and not column.form}
+        table = self._table(name, [column for column in names if column not in plain])
+        check_columns(table, form)
+        table.load()
+        notes = table.notes + target.drop_missing(table)
+        rows = int(table.run("SELECT count(*) FROM t")[0][0])
+        require_rows(PURPOSES[name], rows, table.source)
+        written = Pass(self.folder, form, target, self.seed, self.memory).write(table, {name: rows}, all_in(name))[name]
+        check_numbers(table, form, written.summary)
+        return written, notes
+
     def _described(
-        self, table: LargeTable, form: TableForm, analysis: Analysis, findings: Findings, seen: list[float]
+        self,
+        table: LargeTable,
+        form: TableForm,
+        classes: tuple[str, ...] | None,
+        findings: Findings,
+        written: Mapping[str, Written],
     ) -> dict[str, Any]:
         """The header, with findings from the head of each split."""
-        classes = analysis.target.classes
-        spec = Spec("table", (len(form.columns),), len(classes or "1"), classes, "row", None, form)
-        splits = {name: StoredSplit(self.folder, name, *split) for name, split in self.splits.items()}
-        heads = {name: split.head() for name, split in splits.items()}
+        heads = {
+            name: StoredSplit(self.folder, name, split.layout, split.checksums).head()
+            for name, split in written.items()
+        }
         form = with_medians(form, heads["train"][0])
-        spec = replace(spec, table=form)
-        findings = findings.with_lines(hints(form.columns, *heads["train"], classes), mark_to_beat(spec, heads))
-        count, total, squares = self.sums.tolist()
-        std = max(0.0, squares / count - (total / count) ** 2) ** 0.5
+        spec = Spec("table", (len(form.columns),), len(classes or "1"), classes, "row", None, form)
+        few = {name: (rows[:MOST_ROWS], targets[:MOST_ROWS]) for name, (rows, targets) in heads.items()}
+        findings = findings.with_lines(hints(form.columns, *few["train"], classes), mark_to_beat(spec, few))
+        training = written["train"].summary
+        mean = training.total / training.rows
+        std = max(0.0, training.squares / training.rows - mean**2) ** 0.5
         return {
             "about": f"{table.source}, to predict {self.question.target}",
             "table": asdict(form),
             "classes": classes,
-            "seen": seen,
-            "target_mean": None if classes else [total / count],
-            "target_std": None if classes else [std if std > 1e-6 * abs(total / count) else 1.0],
+            "target_mean": None if classes else [mean],
+            "target_std": None if classes else [std if std > 1e-6 * abs(mean) else 1.0],
             "findings": list(findings),
-            "splits": {name: plain_of(*split) for name, split in self.splits.items()},
+            "splits": {name: plain_of(split.layout, split.checksums) for name, split in written.items()},
         }
-
-    def _fields(self, form: TableForm, target: Target) -> tuple[Field, Field]:
-        targets = Field((1,), "float32") if target.classes is None else Field((), "int64")
-        return Field((len(form.columns),), "float32"), targets
-
-    def _write(
-        self, table: LargeTable, form: TableForm, target: Target, counts: Mapping[str, int], sides: Sides | None
-    ) -> None:
-        """Encode the rows of a loaded table, and deal them out to the files of the sides."""
-        fields = self._fields(form, target)
-        values = [encoded_sql(table, column) for column in form.columns]
-        wanted = Column(form.target, "number", target.kind.form)
-        if target.classes is not None:
-            wanted = Column(form.target, "category", categories=target.classes)
-        values += [encoded_sql(table, wanted), *([sides.sql] if sides else [])]
-        progress = Progress(sum(counts.values()))
-        with ExitStack() as stack:
-            layouts = {name: layout_of(rows, fields, self.memory) for name, rows in counts.items()}
-            dealers = {
-                name: stack.enter_context(Dealer(self.folder, name, layout, self.seed))
-                for name, layout in layouts.items()
-            }
-            for chunk in table.chunks(values, min(CHUNK_ROWS, rows_in_a_share(fields, self.memory))):
-                rows = stacked(chunk[: len(form.columns)])
-                targets = torch.from_numpy(numpy.ascontiguousarray(chunk[len(form.columns)]))
-                if sides is None:  # otherwise all values have decided what their columns are
-                    check_values(table, form.columns, rows)
-                check_target(table, target, targets)
-                targets = targets.unsqueeze(1) if target.classes is None else targets.long()
-                for name, dealer in dealers.items():
-                    own = slice(None) if sides is None else torch.from_numpy(chunk[-1] == sides.numbers[name])
-                    dealer.add(rows[own], targets[own])
-                    if name == "train":
-                        self._count(targets[own].double())
-                progress.add(len(rows))
-            for name, dealer in dealers.items():
-                dealer.close()
-                self.splits[name] = layouts[name], dealer.checksums
-        progress.close()
-
-    def _count(self, targets: Tensor) -> None:
-        """Add training targets to the sums."""
-        self.sums += torch.stack([torch.tensor(float(len(targets))).double(), targets.sum(), targets.square().sum()])
 
 
 def with_medians(form: TableForm, rows: Tensor) -> TableForm:
@@ -168,39 +189,3 @@ def with_medians(form: TableForm, rows: Tensor) -> TableForm:
         for column, middle in zip(form.columns, medians, strict=True)
     ]
     return replace(form, columns=tuple(columns))
-
-
-def encoded_sql(table: LargeTable, column: Column) -> str:
-    """The SQL of a column's numbers: NaN where a value is missing, infinite where it can't be one of its kind."""
-    text = sql_name(column.name) if column.kind == "number" and not column.form else table.text(column.name)
-    return f"coalesce({column_sql(table, column, text)}, 'inf'::FLOAT)"
-
-
-def stacked(columns: Sequence[Any]) -> Tensor:
-    """Rows (rows, columns) of float32 of as many arrays."""
-    rows = numpy.empty((len(columns[0]), len(columns)), numpy.float32)
-    for place, column in enumerate(columns):
-        rows[:, place] = column
-    return torch.from_numpy(rows)
-
-
-def check_values(table: LargeTable, columns: Sequence[Column], rows: Tensor) -> None:
-    """Raise a Failure if a value of rows (rows, columns) can't be one of its column."""
-    wrong = rows.isinf().any(0)  # (columns,)
-    if wrong.any():
-        column = columns[int(wrong.nonzero()[0])]
-        value = f"{encoded_sql(table, column)} = 'inf'::FLOAT"
-        found = table.run(f"SELECT {table.text(column.name)} FROM t WHERE {value} LIMIT 1")[0][0]
-        raise Failure(f"{table.source}: {column.name} is a {column.kind}, but {found!r} is none")
-
-
-def check_target(table: LargeTable, target: Target, targets: Tensor) -> None:
-    """Raise a Failure if a target (rows,) is none of the classes, or no number."""
-    name = target.kind.name
-    if target.classes is None:
-        if targets.isinf().any():
-            raise Failure(f"{table.source}: {name} holds what isn't a number")
-        return
-    if (targets == len(target.classes)).any():
-        known = ", ".join(target.classes)[:200]
-        raise Failure(f"{table.source}: {name} has a value that isn't one of the classes, which are {known}")

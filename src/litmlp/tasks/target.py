@@ -33,8 +33,11 @@ class Target(NamedTuple):
         if not missing:
             return []
         table.keep(f"{column} IS NOT NULL")
-        names = table.source
-        return [f"{names}: {missing:,} rows without a {self.kind.name} are left out"]
+        return [self.left_out(table, missing)]
+
+    def left_out(self, table: TextTable, rows: int) -> str:
+        """The note about so many rows of a table that have no target."""
+        return f"{table.source}: {rows:,} rows without a {self.kind.name} are left out"
 
     def encode(self, table: TextTable) -> Tensor:
         """The targets of a loaded table: class indices (rows,), or values (rows, 1).
@@ -93,7 +96,7 @@ def target_of(table: TextTable, name: str, asked: str | None) -> Target:
     if not as_classes:
         few = kind.whole and kind.distinct <= FEW and asked is None
         hint = f"; with --columns '{{{name}: category}}' they are classes" if few else ""
-        return Target(kind._replace(why=f"{kind.why}: a regression{hint}"), None)
+        return regression(kind, hint)
     if kind.distinct > MOST_CLASSES:
         raise Failure(f"{files}: {name} has {kind.distinct:,} different values, more than {MOST_CLASSES:,} classes")
     text = table.text(name)
@@ -102,6 +105,11 @@ def target_of(table: TextTable, name: str, asked: str | None) -> Target:
     hint = "" if kind.kind != "number" or asked else f"; with --columns '{{{name}: number}}' it is a regression"
     why = f"{kind.distinct} different values: classes{hint}"
     return Target(kind._replace(kind="category", form="", why=why), tuple(row[0] for row in found))
+
+
+def regression(kind: Kind, hint: str = "") -> Target:
+    """A target of numbers."""
+    return Target(kind._replace(why=f"{kind.why}: a regression{hint}"), None)
 
 
 def counts_up(table: TextTable, name: str, kind: Kind) -> bool:

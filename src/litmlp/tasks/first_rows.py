@@ -1,0 +1,45 @@
+"""What the first rows of a large table decide, so that all the others needn't be looked at but once.
+
+Two different numbers make a column of numbers, if nothing else than numbers is in the other rows; one that isn't whole
+makes it no id. Whoever encodes the rows finds out whether there is something else, and then begins again.
+"""
+
+from collections.abc import Collection
+
+from litmlp.inference.sources import PACKED
+from litmlp.tasks.analysis import Question
+from litmlp.tasks.kinds import FEW, Kind, is_id
+from litmlp.tasks.large_table import LargeTable
+
+
+class DisprovedError(Exception):
+    """Some row isn't what the first ones let expect.
+
+    Attributes:
+        doubtful: the columns of which all rows have to be looked at.
+        dropped: why others are left out.
+    """
+
+    def __init__(self, doubtful: Collection[str] = (), dropped: dict[str, str] | None = None) -> None:
+        super().__init__()
+        self.doubtful, self.dropped = set(doubtful), dropped or {}
+
+
+def known_numbers(table: LargeTable, question: Question, doubtful: Collection[str]) -> dict[str, Kind]:
+    """The columns that are numbers if the first rows are like the others; the target only if they can't be classes."""
+    known = {}
+    for name, (rows, distinct, whole) in table.first_numbers().items():
+        is_target = name == question.target
+        enough = distinct > (FEW if is_target else 1) and (is_target or not whole or not is_id(name))
+        if enough and name not in {*doubtful, *question.asked, question.group_by}:
+            why = f"numbers, {distinct:,} different in the first {rows:,} rows"
+            known[name] = Kind(name, "number", "", why, distinct, whole)
+    return known
+
+
+def are_enough(known: Collection[str], table: LargeTable, question: Question) -> bool:
+    """Whether no other column has to be looked at before the rows are encoded."""
+    ignored = {name for name, asked in question.asked.items() if asked == "ignore"}
+    packed = any(path.suffix in PACKED for path in table.files)  # in which nobody looks for leading zeros
+    others = set(table.names) - {*known, *ignored, question.group_by}
+    return not (others or packed or question.time_by)
