@@ -24,7 +24,7 @@ from litmlp.tasks.stored import Field, Layout, blocks_for, layout_of, rows_in_a_
 from litmlp.tasks.summary import Summary
 from litmlp.tasks.target import Target
 
-CHUNK_ROWS = 2**19  # that are shuffled together, where memory allows
+CHUNK_ROWS = 2**20  # that are shuffled together, where memory allows
 CACHED = 2**18  # numbers that are transposed together: as many as stay in a core's cache
 
 
