@@ -5,11 +5,26 @@ makes it no id. Whoever encodes the rows finds out whether there is something el
 """
 
 from collections.abc import Collection
+from typing import NamedTuple
 
-from litmlp.inference.sources import PACKED
+from litmlp.inference.sources import PACKED, sql_name
 from litmlp.tasks.analysis import Question
 from litmlp.tasks.kinds import FEW, Kind, is_id
-from litmlp.tasks.large_table import LargeTable
+from litmlp.tasks.large_table import FIRST_ROWS, LargeTable
+
+
+class FirstNumbers(NamedTuple):
+    """What the first rows say of a column that looks like numbers.
+
+    Attributes:
+        rows: how many they are.
+        distinct: how many different numbers they have.
+        whole: whether all of these are whole.
+    """
+
+    rows: int
+    distinct: int
+    whole: bool
 
 
 class DisprovedError(Exception):
@@ -28,7 +43,7 @@ class DisprovedError(Exception):
 def known_numbers(table: LargeTable, question: Question, doubtful: Collection[str]) -> dict[str, Kind]:
     """The columns that are numbers if the first rows are like the others; the target only if they can't be classes."""
     known = {}
-    for name, (rows, distinct, whole) in table.first_numbers().items():
+    for name, (rows, distinct, whole) in first_numbers(table).items():
         is_target = name == question.target
         enough = distinct > (FEW if is_target else 1) and (is_target or not whole or not is_id(name))
         if enough and name not in {*doubtful, *question.asked, question.group_by}:
@@ -43,3 +58,16 @@ def are_enough(known: Collection[str], table: LargeTable, question: Question) ->
     packed = any(path.suffix in PACKED for path in table.files)  # in which nobody looks for leading zeros
     others = set(table.names) - {*known, *ignored, question.group_by}
     return not (others or packed or question.time_by)
+
+
+def first_numbers(table: LargeTable) -> dict[str, FirstNumbers]:
+    """What the first rows say of the columns that look like numbers."""
+    names = [name for name in table.names if name in table.numbers]
+    if not names:
+        return {}
+    first = f"(SELECT * FROM ({table.select(table.below)}) LIMIT {FIRST_ROWS})" if table.in_place else "first"
+    columns = map(sql_name, names)
+    asked = ", ".join(f"count(DISTINCT {column}), count(*) FILTER ({column} != floor({column}))" for column in columns)
+    rows, *found = table.run(f"SELECT count(*), {asked} FROM {first}")[0]
+    pairs = zip(names, found[::2], found[1::2], strict=True)
+    return {name: FirstNumbers(rows, distinct, fractions == 0) for name, distinct, fractions in pairs}

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import finalize
 
 from litmlp.cache import ADVICE
@@ -22,20 +22,6 @@ FIRST_ROWS = 10_000  # by which columns are taken for numbers, until another row
 FLOATS = {"FLOAT", "DOUBLE"}
 LARGEST = 3.4028235e38  # number of float32
 LEAST_MEMORY, MOST_MEMORY = 400_000_000, 4_000_000_000  # bytes for DuckDB
-
-
-class FirstNumbers(NamedTuple):
-    """What the first rows say of a column that looks like numbers.
-
-    Attributes:
-        rows: how many they are.
-        distinct: how many different numbers they have.
-        whole: whether all of these are whole.
-    """
-
-    rows: int
-    distinct: int
-    whole: bool
 
 
 class LargeTable(TextTable):
@@ -193,20 +179,6 @@ class LargeTable(TextTable):
         wrong = ", ".join(f"count(CASE WHEN isnan({sql_name(name)}) THEN 1 END)" for name in self.names)
         found = self.run(f"SELECT {wrong} FROM first")[0]
         return {name for name, count in zip(self.names, found, strict=True) if not count}
-
-    def first_numbers(self) -> dict[str, FirstNumbers]:
-        """What the first rows say of the columns that look like numbers."""
-        names = [name for name in self.names if name in self.numbers]
-        if not names:
-            return {}
-        first = f"(SELECT * FROM ({self.select(self.below)}) LIMIT {FIRST_ROWS})" if self.in_place else "first"
-        columns = map(sql_name, names)
-        asked = ", ".join(
-            f"count(DISTINCT {column}), count(*) FILTER ({column} != floor({column}))" for column in columns
-        )
-        rows, *found = self.run(f"SELECT count(*), {asked} FROM {first}")[0]
-        pairs = zip(names, found[::2], found[1::2], strict=True)
-        return {name: FirstNumbers(rows, distinct, fractions == 0) for name, distinct, fractions in pairs}
 
     def _texts_among_numbers(self) -> set[str]:
         """The columns that were taken for numbers, and have something else as well."""
