@@ -20,6 +20,7 @@ import yaml
 from litmlp.commands import fit
 from litmlp.commands.console import run
 from litmlp.signals import INTERRUPTION
+from litmlp.tasks import TASKS, find_task
 from tests.broken_files import LAST, Prepare
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +107,7 @@ def test_a_broken_input_ends_in_one_line(
     if without_rights:
         if os.geteuid() != 0:
             pytest.skip("only root can be somebody else")
+        _ = [find_task(task) for task in TASKS]  # imports what somebody else may not be allowed to read
         os.seteuid(NOBODY)
     try:
         with pytest.raises(SystemExit) as end:

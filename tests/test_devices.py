@@ -247,5 +247,5 @@ def test_what_a_resume_point_holds_of_an_epoch_comes_to_the_device_that_trains(f
     with fake:
         pending = [[torch.zeros(()), torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64)]]
         fake_sums = [{name: torch.zeros(value.shape, dtype=value.dtype) for name, value in one.items()} for one in sums]
-        model.on_load_checkpoint({"train_metrics": [{"pending": pending, "sums": fake_sums}]})
+        model.on_load_checkpoint({"state_dict": {}, "train_metrics": [{"pending": pending, "sums": fake_sums}]})
     assert {tensor.device for tensor in model.train_metrics.pending[0]} == {GPU}
