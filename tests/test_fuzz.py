@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-COUNTS = "flags=40,commands=30,files=30,checkpoints=40,images=30,tables=40,requests=100"
+COUNTS = "flags=25,commands=20,files=20,checkpoints=25,images=15,tables=20,requests=100"
 
 
 @pytest.mark.slow
