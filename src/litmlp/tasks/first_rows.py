@@ -65,7 +65,7 @@ def first_numbers(table: LargeTable) -> dict[str, FirstNumbers]:
     names = [name for name in table.names if name in table.numbers]
     if not names:
         return {}
-    first = f"(SELECT * FROM ({table.select(table.below)}) LIMIT {FIRST_ROWS})" if table.in_place else "first"
+    first = f"(SELECT * FROM ({table.select()}) LIMIT {FIRST_ROWS})" if table.in_place else "first"
     columns = map(sql_name, names)
     asked = ", ".join(f"count(DISTINCT {column}), count(*) FILTER ({column} != floor({column}))" for column in columns)
     rows, *found = table.run(f"SELECT count(*), {asked} FROM {first}")[0]

@@ -123,7 +123,7 @@ class LargeTable(TextTable):
         """Make ``t`` of files where they lie: about how many rows it has. A missing number is NULL, or NaN.
 
         All columns of CSV files that look like numbers are read as such, and where they say nan it is infinite. Rows
-        where one is no number at all are left out; :meth:`rejected` tells of them.
+        where one is no number at all are left out; :meth:`rejected` names these columns.
         """
         if self.in_place:
             self.values |= {name: sql_name(name) for name in self.numbers}
@@ -188,12 +188,12 @@ class LargeTable(TextTable):
         return {name for name, count in zip(ordered, found, strict=True) if count}
 
     def _make_view(self) -> None:
-        self.run(f"CREATE OR REPLACE VIEW t AS {self.select(self.below)}")
+        self.run(f"CREATE OR REPLACE VIEW t AS {self.select()}")
 
-    def select(self, source: str) -> str:
-        """The SQL of the rows of ``t`` that come from a part of what lies below it."""
+    def select(self) -> str:
+        """The SQL of the rows of ``t``."""
         values = ", ".join(f"{value} AS {sql_name(name)}" for name, value in self.values.items())
-        rows = f"SELECT {values} FROM {source}"
+        rows = f"SELECT {values} FROM {self.below}"
         for before, after in self.layers:
             rows = f"{before} FROM ({rows}) {after}"
         return rows
