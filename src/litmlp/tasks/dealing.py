@@ -61,7 +61,7 @@ class Dealer:
         order = torch.randperm(count, generator=generator(self.seed, DEAL, len(self.chunks))).numpy()
         order = order if own is None else own[order]  # (own,)
         start = sum(self.chunks)
-        edges = [dealt_before(block, self.blocks, start, start + count) for block in range(self.blocks + 1)]
+        edges = dealt_before(range(self.blocks + 1), self.blocks, start, start + count).tolist()
         if count > len(self.buffers[0]):
             self.buffers = [field.empty(count) for field in self.fields]
         shuffled = tuple(buffer[:count] for buffer in self.buffers)

@@ -6,6 +6,7 @@ a whole, and checked, so that a file that was damaged or cut off ends in a line 
 """
 
 import io
+import math
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from litmlp.errors import Failure
@@ -39,7 +41,7 @@ class Field(NamedTuple):
     @property
     def row_bytes(self) -> int:
         """The bytes of a row."""
-        return int(numpy.prod(self.shape, dtype=numpy.int64)) * numpy.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * numpy.dtype(self.dtype).itemsize
 
     def empty(self, rows: int) -> Tensor:
         """A tensor (rows, *shape) whose values aren't set."""
@@ -63,36 +65,43 @@ class Layout:
     fields: tuple[Field, Field]
 
     @cached_property
+    def edges(self) -> NDArray[numpy.int64]:
+        """Where the chunks (chunks,) begin in the file, and the last one ends."""
+        return numpy.cumsum([0, *self.chunks], dtype=numpy.int64)
+
+    @property
     def rows(self) -> int:
         """The rows of all blocks."""
-        return sum(self.chunks)
+        return int(self.edges[-1])
 
     def rows_of(self, block: int) -> int:
         """The rows of one block."""
-        return dealt_before(block + 1, self.blocks, 0, self.rows) - dealt_before(block, self.blocks, 0, self.rows)
+        before, after = dealt_before([block, block + 1], self.blocks, 0, self.rows)
+        return int(after - before)
 
     def pieces_of(self, block: int) -> Iterator[tuple[int, int]]:
         """The first row of each piece of a block, counted from the beginning of the file, and how many it has."""
-        start = 0
-        for rows in self.chunks:
-            end = start + rows
-            first, after = (dealt_before(number, self.blocks, start, end) for number in (block, block + 1))
-            if after > first:
-                yield start + first, after - first
-            start = end
+        starts, ends = self.edges[:-1], self.edges[1:]
+        first, after = (dealt_before(number, self.blocks, starts, ends) for number in (block, block + 1))
+        return zip((starts + first).tolist(), (after - first).tolist(), strict=True)
 
 
-def dealt_before(block: int, blocks: int, start: int, end: int) -> int:
-    """How many of the cards from ``start`` to ``end`` - 1 are dealt to the blocks before one of them.
+def dealt_before(blocks: ArrayLike, of: int, start: ArrayLike, end: ArrayLike) -> NDArray[numpy.int64]:
+    """How many of the cards from ``start`` to ``end`` - 1 are dealt to the blocks before each of some.
 
     Args:
-        block: its number.
-        blocks: how many there are.
-        start: the number of a card; card 0 goes to block 0.
+        blocks: their numbers.
+        of: how many blocks there are.
+        start: the number of a card; card 0 goes to block 0. One for all, or one each.
         end: likewise.
     """
-    to_end, to_start = (cards // blocks * block + min(cards % blocks, block) for cards in (end, start))
-    return to_end - to_start
+    block = numpy.asarray(blocks, numpy.int64)
+
+    def among_the_first(cards: ArrayLike) -> NDArray[numpy.int64]:
+        rounds, left = numpy.divmod(numpy.asarray(cards, numpy.int64), of)
+        return rounds * block + numpy.minimum(left, block)
+
+    return among_the_first(end) - among_the_first(start)
 
 
 def blocks_for(rows: int, fields: tuple[Field, Field], memory: int) -> int:
@@ -176,10 +185,10 @@ class StoredSplit:
 
     def _read_block(self, file: io.FileIO, block: int, field: Field, memory: memoryview) -> bool:
         """Read the pieces of a block: whether all are there."""
-        at = 0
+        at, row_bytes = 0, field.row_bytes
         for first, count in self.layout.pieces_of(block):
-            file.seek(first * field.row_bytes)
-            at += read_into(file, memory[at : at + count * field.row_bytes])
+            file.seek(first * row_bytes)
+            at += read_into(file, memory[at : at + count * row_bytes])
         return at == len(memory)
 
 
