@@ -152,7 +152,7 @@ def epoch(folder: Path, rows: int) -> str:
 
 def scaling(folder: Path, rows: int) -> str:
     """An epoch of ten times the rows."""
-    pairs = [(epoch_seconds(folder, rows, "50MB"), epoch_seconds(folder, rows // 10, "1MB")) for _ in range(3)]
+    pairs = [(epoch_seconds(folder, rows, "50MB"), epoch_seconds(folder, rows // 10, "50MB")) for _ in range(3)]
     many, few = (statistics.median(times) for times in zip(*pairs, strict=True))
     return f"an epoch of {rows:,} rows: {many:.1f} s, of a tenth: {few:.2f} s: {many / few:.2f}"
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from litmlp.inference.sources import PACKED, sql_name
 from litmlp.tasks.analysis import Question
 from litmlp.tasks.kinds import FEW, Kind, is_id
-from litmlp.tasks.large_table import FIRST_ROWS, LargeTable
+from litmlp.tasks.large_table import FIRST_ROWS, TOGETHER, LargeTable
 
 
 class FirstNumbers(NamedTuple):
@@ -63,11 +63,13 @@ def are_enough(known: Collection[str], table: LargeTable, question: Question) ->
 def first_numbers(table: LargeTable) -> dict[str, FirstNumbers]:
     """What the first rows say of the columns that look like numbers."""
     names = [name for name in table.names if name in table.numbers]
-    if not names:
-        return {}
     first = f"(SELECT * FROM ({table.select()}) LIMIT {FIRST_ROWS})" if table.in_place else "first"
-    columns = map(sql_name, names)
-    asked = ", ".join(f"count(DISTINCT {column}), count(*) FILTER ({column} != floor({column}))" for column in columns)
-    rows, *found = table.run(f"SELECT count(*), {asked} FROM {first}")[0]
-    pairs = zip(names, found[::2], found[1::2], strict=True)
-    return {name: FirstNumbers(rows, distinct, fractions == 0) for name, distinct, fractions in pairs}
+    found = {}
+    for start in range(0, len(names), TOGETHER):
+        group = names[start : start + TOGETHER]
+        columns = map(sql_name, group)
+        asked = (f"count(DISTINCT {column}), count(*) FILTER ({column} != floor({column}))" for column in columns)
+        rows, *counts = table.run(f"SELECT count(*), {', '.join(asked)} FROM {first}")[0]
+        for name, distinct, fractions in zip(group, counts[::2], counts[1::2], strict=True):
+            found[name] = FirstNumbers(rows, distinct, fractions == 0)
+    return found
