@@ -22,6 +22,7 @@ from tests.test_large_table import rows_of, table
 ROWS = 12_000
 LATE = ROWS - 500  # a row that isn't among the first ones
 NAMES = ["a", "b", "customer_id", "delay"]
+COLUMNS = 600
 FIRST = "in the first 10,000 rows"
 
 Rows = list[list[Any]]
@@ -105,6 +106,16 @@ def test_a_text_that_says_nan_is_no_missing_number(tmp_path: Path) -> None:
     assert first_decided(task) == ["a", "customer_id"]
     assert task.table is not None
     assert task.table.columns[1].kind == "category"
+
+
+def test_a_wide_table_whose_first_rows_take_more_memory_than_duckdb_may_have(tmp_path: Path) -> None:
+    columns = ", ".join(f"((range * {7919 + place}) % 10007 / 3)::FLOAT AS x{place}" for place in range(COLUMNS))
+    query = f"SELECT {columns}, range::FLOAT / 3 AS delay FROM range({ROWS})"  # noqa: S608
+    duckdb.execute(f"COPY ({query}) TO '{tmp_path}/wide.parquet'")
+    task = table(tmp_path / "wide.parquet", tmp_path)
+    task.prepare_data()
+    assert len(first_decided(task)) == COLUMNS + 1
+    assert sum(len(task.split(name)[0]) for name in ("train", "val", "test")) == ROWS
 
 
 def test_a_late_line_that_is_broken(tmp_path: Path) -> None:
