@@ -248,6 +248,24 @@ def test_a_request_that_the_process_that_forks_did_not_read_is_no_traceback(here
 
 
 @ON_LINUX
+@pytest.mark.parametrize("answered_first", [True, False])
+def test_a_fit_that_is_killed_between_its_report_and_the_answer_is_no_traceback(answered_first: bool) -> None:
+    job = Job(reports=True)
+    assert job.theirs is not None
+    job.theirs.sendall(b'{"epoch": 1}\n')
+    assert job.receive()
+    assert job.report == {"epoch": 1}
+    if answered_first:
+        job.answer(may_continue=True)
+    job.theirs.close()  # with the answer unread, as when it is killed: so the connection is reset
+    if not answered_first:
+        job.answer(may_continue=True)
+    assert not job.receive()
+    assert job.connection is None
+    job.close()
+
+
+@ON_LINUX
 @pytest.mark.slow
 def test_a_fit_of_several_processes_is_made_beside_others(start_compare: Compare) -> None:
     process = start_compare("--devices", "2", *XOR, "--max_epochs", "1", *RATES, "--jobs", "2")

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import sys
+from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -50,7 +51,9 @@ class Job:
     def receive(self) -> bool:
         """Read what the fit sends, or that it won't send any more: whether that is all of a report."""
         assert self.connection is not None
-        part = self.connection.recv(1 << 16)
+        part = b""
+        with suppress(ConnectionError):  # it was killed before it had read an answer
+            part = self.connection.recv(1 << 16)
         self.received += part
         if not part:
             self.connection.close()
@@ -61,7 +64,8 @@ class Job:
         """Answer the report."""
         self.received = b""
         if self.connection is not None:
-            self.connection.send(CONTINUE if may_continue else STOP)
+            with suppress(ConnectionError):  # it was killed after its report
+                self.connection.send(CONTINUE if may_continue else STOP)
 
     def close(self) -> None:
         """Close what belongs to the fit."""
