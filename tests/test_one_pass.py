@@ -110,7 +110,7 @@ def test_a_text_that_says_nan_is_no_missing_number(tmp_path: Path) -> None:
 
 def test_a_wide_table_whose_first_rows_take_more_memory_than_duckdb_may_have(tmp_path: Path) -> None:
     columns = ", ".join(f"((range * {7919 + place}) % 10007 / 3)::FLOAT AS x{place}" for place in range(COLUMNS))
-    query = f"SELECT {columns}, range::FLOAT / 3 AS delay FROM range({ROWS})"  # noqa: S608
+    query = f"SELECT {columns}, range::FLOAT / 3 AS delay FROM range({ROWS})"
     duckdb.execute(f"COPY ({query}) TO '{tmp_path}/wide.parquet'")
     task = table(tmp_path / "wide.parquet", tmp_path)
     task.prepare_data()
