@@ -59,8 +59,7 @@ class Source(NamedTuple):
         """The SQL of its rows, those of a CSV file as text.
 
         Args:
-            numbers: columns of a CSV file that are read as numbers; rows where one of them isn't are rejected, and so
-                are lines of more than 2 MB: with room for longer ones DuckDB takes half as long again.
+            numbers: columns of a CSV file that are read as numbers; rows where one of them isn't are rejected.
             missing: texts that stand for a missing number.
             first: whether only the first rows are asked for, and broken ones may be left out: it takes less memory.
         """
@@ -77,11 +76,12 @@ class Source(NamedTuple):
             "auto_detect": "false",
             "columns": "{" + ", ".join(types) + "}",
         }
-        options |= {"ignore_errors": "true"} if first else {"store_rejects": "true"}
         if numbers:
             options |= {"nullstr": f"[{', '.join(map(sql_text, missing))}]", "rejects_limit": str(MOST_REJECTED)}
-        elif not first:
-            options["max_line_size"] = str(LONGEST_LINE)
+        if first:
+            options["ignore_errors"] = "true"
+        else:
+            options |= {"store_rejects": "true", "max_line_size": str(LONGEST_LINE)}
         listed = ", ".join(f"{name}={value}" for name, value in options.items())
         return f"read_csv({sql_text(str(self.path))}, {listed})"
 

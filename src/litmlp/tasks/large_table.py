@@ -20,7 +20,6 @@ FEW_ENOUGH = 100_000  # different values to be counted exactly
 TOGETHER = 20  # columns whose different values are counted in one query
 FIRST_ROWS = 10_000  # by which columns are taken for numbers, until another row proves otherwise
 FLOATS = {"FLOAT", "DOUBLE"}
-TOO_LONG = "LINE SIZE OVER MAXIMUM"  # as DuckDB calls it
 LARGEST = 3.4028235e38  # number of float32
 LEAST_MEMORY, MOST_MEMORY = 400_000_000, 4_000_000_000  # bytes for DuckDB
 
@@ -138,19 +137,16 @@ class LargeTable(TextTable):
         return about_how_many_rows([str(source.path) for source in self.sources])
 
     def rejected(self) -> set[str]:
-        """The columns of which :meth:`load_for_one_query` has met a value that is no number: all if a line is too long.
+        """The columns of which :meth:`load_for_one_query` has met a value that is no number.
 
         Raises:
             Failure: if a row has too many or too few fields.
         """
-        found = self.run("SELECT DISTINCT error_type, column_name FROM reject_errors")
-        if any(reason == TOO_LONG for reason, _ in found):
-            return set(self.names)
-        wrong = {name for reason, name in found if reason == "CAST"}
-        if not wrong:
+        found = self.run("SELECT DISTINCT column_name FROM reject_errors WHERE error_type = 'CAST'")
+        if not found:
             for path, problem in self.ragged().items():
                 raise Failure(f"{path}: {problem}")
-        return wrong
+        return {name for (name,) in found}
 
     def _copy(self) -> None:
         """Copy the rows to the table ``raw``; what is no number in a column of numbers becomes NaN."""
