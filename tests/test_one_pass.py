@@ -92,6 +92,7 @@ def change(row: int, column: int, value: object) -> Callable[[Rows], object]:
         (change(LATE, 1, " 5 "), ["delay", "a", "b", "customer_id"]),
         (change(LATE, 1, " NA "), ["a", "customer_id"]),
         (change(3, 1, "x7"), ["a", "customer_id"]),
+        (change(LATE, 1, " " * 3_000_000 + "5"), ["delay", "a", "b", "customer_id"]),
     ],
 )
 def test_a_late_value_that_is_no_number(changed: Callable[[Rows], object], left: list[str], tmp_path: Path) -> None:

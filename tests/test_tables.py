@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from litmlp import Failure, UsageError
@@ -210,6 +210,8 @@ COLUMNS = [
         max_size=8,
     )
 )
+@example([("3.40282356e38", "3.4000000000000003e+38", "-3,40282356e38", "2024-02-30", "Bonn")])
+@example([("3.40282357e38", "3.4028236e38", "-3,4028236e38", "2024-02-30", "Bonn")])
 def test_many_rows_in_sql_and_single_ones_in_python_are_read_alike(tmp_path: Path, rows: list[tuple[str, ...]]):
     header = ",".join(column.name for column in COLUMNS)
     lines = [",".join(f'"{value}"' for value in row) for row in rows]

@@ -12,7 +12,7 @@ from litmlp.errors import Failure
 from litmlp.inference.encode import SECONDS_A_DAY
 from litmlp.model.columns import Column, TableForm
 
-LARGEST = 3.4e38  # of a float32
+OVERFLOW = 2.0**128 - 2.0**103  # from which on a number is infinite as float32
 LONGEST = 1_000  # characters of a value
 
 
@@ -90,7 +90,7 @@ def float_from(text: str, form: str, value: Any) -> float | None:
         number = float(text) if text.isascii() else math.nan
     except ValueError:
         return None
-    return number if abs(number) <= LARGEST else None
+    return number if abs(number) < OVERFLOW else None
 
 
 def date_from(text: str, form: str) -> float | None:

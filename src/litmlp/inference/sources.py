@@ -3,7 +3,7 @@
 import codecs
 import csv
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from glob import glob, has_magic
 from pathlib import Path
@@ -18,6 +18,8 @@ BLOCK = 2**20  # bytes
 BYTES_OF_PACKED_ROWS = 30  # each, as a guess
 DELIMITERS = ",;\t|"
 LONGEST_LINE = 64_000_000  # bytes
+# DuckDB's buffers would be 16 times as long as a line.
+LONG_LINES = {"max_line_size": str(LONGEST_LINE), "buffer_size": str(LONGEST_LINE)}
 PACKED = (".gz", ".zst")
 PARQUET = (".parquet", ".pq")
 MOST_REJECTED = 1_000  # rows of a file that are kept to say why
@@ -81,9 +83,8 @@ class Source(NamedTuple):
         if first:
             options["ignore_errors"] = "true"
         else:
-            options |= {"store_rejects": "true", "max_line_size": str(LONGEST_LINE)}
-        listed = ", ".join(f"{name}={value}" for name, value in options.items())
-        return f"read_csv({sql_text(str(self.path))}, {listed})"
+            options |= {"store_rejects": "true", **LONG_LINES}
+        return f"read_csv({sql_text(str(self.path))}, {as_sql(options)})"
 
 
 def source_of(
@@ -149,7 +150,7 @@ def dialect_of(connection: "DuckDBPyConnection", path: Path, text: Path) -> Dial
         "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns"
         f" FROM sniff_csv({sql_text(str(text))}, all_varchar=true"
     )
-    long = f"max_line_size={LONGEST_LINE}"  # takes four times as long
+    long = as_sql(LONG_LINES)  # takes four times as long
     found = None
     for options in (")", f", {long})"):
         if found is None:
@@ -253,6 +254,11 @@ def with_header(path: Path, header: str) -> Dialect | None:
         if header in names and all(names) and len(set(names)) == len(names):
             return Dialect(delimiter, '"', '"', 0, True, names)
     return None
+
+
+def as_sql(options: Mapping[str, str]) -> str:
+    """Options as SQL has them."""
+    return ", ".join(f"{name}={value}" for name, value in options.items())
 
 
 def sql_text(text: str) -> str:

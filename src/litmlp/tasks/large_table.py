@@ -10,6 +10,7 @@ from weakref import finalize
 
 from litmlp.cache import ADVICE
 from litmlp.errors import Failure
+from litmlp.inference.rows import OVERFLOW
 from litmlp.inference.sources import PARQUET, about_how_many_rows, sql_name, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.notes import is_first_process
@@ -20,8 +21,8 @@ FEW_ENOUGH = 100_000  # different values to be counted exactly
 TOGETHER = 20  # columns whose different values are counted in one query
 FIRST_ROWS = 10_000  # by which columns are taken for numbers, until another row proves otherwise
 FLOATS = {"FLOAT", "DOUBLE"}
-LARGEST = 3.4028235e38  # number of float32
 LEAST_MEMORY, MOST_MEMORY = 400_000_000, 4_000_000_000  # bytes for DuckDB
+A_THREAD = 100_000_000  # bytes of these, of which a buffer of CSV takes most
 
 
 class LargeTable(TextTable):
@@ -59,6 +60,8 @@ class LargeTable(TextTable):
         self.reads_csv = False  # whether a query of t does, instead of a copy
         self.layers: list[tuple[str, str]] = []  # of SQL, around that of the rows
         super().__init__(paths, missing, header)
+        threads = int(self.run("SELECT current_setting('threads')")[0][0])
+        self.run(f"SET threads = {min(threads, self.memory // A_THREAD)}")
         self.in_place = all(path.suffix.lower() in PARQUET for path in self.files)
         if self.in_place:
             names = ", ".join(sql_text(str(path)) for path in self.files)
@@ -168,7 +171,7 @@ class LargeTable(TextTable):
         number = f"TRY_CAST({text} AS DOUBLE)"
         zeros = " OR ".join(f"({text} >= '{sign}00' AND {text} < '{sign}0:')" for sign in ("", "-", "+"))
         missing = ", ".join(map(sql_text, self.missing))
-        is_number = f"abs({number}) <= {LARGEST} AND NOT ({zeros})"
+        is_number = f"abs({number}) < {OVERFLOW} AND NOT ({zeros})"
         return f"CASE WHEN {is_number} THEN {number} WHEN {text} IN ({missing}) THEN NULL ELSE 'nan'::DOUBLE END"
 
     def _look_like_numbers(self) -> set[str]:
