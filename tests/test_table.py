@@ -22,8 +22,11 @@ from litmlp.commands import test as test_command
 from litmlp.inference.rows import rows_from
 from litmlp.model.columns import Column, TableForm
 from litmlp.model.loading import weights_sha256
+from litmlp.model.spec import Settings, Spec
+from litmlp.model.statistics import statistics_of
 from litmlp.randomness import generator
 from litmlp.settings.command_line import read_command
+from litmlp.tasks import linear
 from litmlp.tasks.splits import row_hashes, split_in_time, split_rows
 from litmlp.tasks.table import Table
 from litmlp.tasks.table_schedule import batch_size_for
@@ -430,3 +433,12 @@ def test_a_run_isnt_resumed_with_other_targets(houses_csv: Path, run_fit: Fit) -
         run_fit(*flags, "--callbacks=null", task="table")
     houses_csv.write_text(before, encoding="utf-8")
     assert run_fit(*flags, "--callbacks=null", task="table").results.is_file()
+
+
+def test_a_linear_model_of_many_classes_is_fitted_on_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(Settings(Spec("t", (2,), 5, tuple("abcde")), hidden=()))
+    samples, targets = torch.randn(90, 2, generator=generator(0)), torch.arange(90) % 5
+    network.standardise(statistics_of(network.settings, samples, targets))
+    third = linear.fit_linear(network, samples[::3], targets[::3]).weight
+    monkeypatch.setattr(linear, "MOST_WORK", 30 * 5 * (3 + linear.SOFTMAX))
+    assert torch.equal(linear.fit_linear(network, samples, targets).weight, third)

@@ -9,6 +9,9 @@ from torch.nn import functional
 from litmlp.model.network import Network
 
 MOST_ROWS = 100_000  # that it is fitted on
+MOST_WORK = 200_000_000  # rows x classes x (features + SOFTMAX) of a step, of which there are up to 125: 0.07 s each
+SOFTMAX = 64  # features whose products take as long as the softmax
+ROWS_AT_ONCE = 4_096  # that are answered
 PENALTY = 1e-4
 
 
@@ -25,8 +28,13 @@ class Linear(NamedTuple):
 
     def __call__(self, samples: Tensor) -> Tensor:
         """Logits, or a regression's values in the units of its targets (samples, outputs), of raw samples."""
-        logits = torch.cat([features_of(self.network, part) @ self.weight for part in samples.split(MOST_ROWS)])
+        logits = torch.cat([features_of(self.network, part) @ self.weight for part in samples.split(ROWS_AT_ONCE)])
         return self.network.in_units(logits.float())
+
+    def accuracy(self, samples: Tensor, targets: Tensor) -> float:
+        """The fraction of raw samples whose class (samples,) it answers."""
+        parts = zip(samples.split(ROWS_AT_ONCE), targets.split(ROWS_AT_ONCE), strict=True)
+        return sum(int((self(part).argmax(1) == known).sum()) for part, known in parts) / len(samples)
 
 
 def fit_linear(network: Network, samples: Tensor, targets: Tensor) -> Linear:
@@ -34,10 +42,15 @@ def fit_linear(network: Network, samples: Tensor, targets: Tensor) -> Linear:
 
     Args:
         network: without bins, with the statistics of the samples.
-        samples: (samples, *sample_shape); of more than 100,000 every n-th is taken.
+        samples: (samples, *sample_shape); of more than 100,000 every n-th is taken, and of fewer where classes and
+            features are so many that it would take over ten seconds.
         targets: class indices (samples,) or values (samples, outputs).
     """
-    step = -(-len(samples) // MOST_ROWS)
+    most = MOST_ROWS
+    if network.spec.classes is not None:
+        features = features_of(network, samples[:1]).shape[1]
+        most = min(MOST_ROWS, max(1, MOST_WORK // (network.spec.outputs * (features + SOFTMAX))))
+    step = -(-len(samples) // most)
     x, targets = features_of(network, samples[::step]), targets[::step]
     penalty = PENALTY * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
     if network.spec.classes is None:
