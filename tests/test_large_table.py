@@ -1,11 +1,14 @@
 """Tables that are larger than the memory for samples: the same columns, exact runs, and lines for what breaks."""
 
 import csv
+import gzip
 import json
 import os
 import re
 import resource
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,7 +29,7 @@ from litmlp.lock import RunLock
 from litmlp.model.loading import weights_sha256
 from litmlp.tasks.sample_memory import memory_if_exceeded, parse_size
 from litmlp.tasks.table import Table
-from tests.conftest import Fit
+from tests.conftest import ROOT, Fit
 from tests.test_resume import break_off, differences, points_everywhere
 
 SMALL = ["--hidden=[8]", "--bins=4", "--embedding=3", "--members=2", "--max_epochs=2", "--batch_size=256"]
@@ -218,21 +221,36 @@ def name_of(task: Table) -> str:
     return task.stored["train"].paths[0].parent.name
 
 
-def test_the_cache_is_found_by_content_and_settings(
-    flights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    table(flights, tmp_path).prepare_data()
-    assert "larger than --memory, so it is converted to files in" in capsys.readouterr().err
+def test_a_packed_file_is_the_same_table(flights: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "flights.csv.gz"
+    packed.write_bytes(gzip.compress(flights.read_bytes()))
+    tasks = [table(path, tmp_path) for path in (flights, packed)]
+    for task in tasks:
+        task.prepare_data()
+    for name in ("train", "val", "test"):
+        assert rows_of(tasks[0], name) == rows_of(tasks[1], name)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_the_cache_is_found_by_content_and_settings(flights: Path, tmp_path: Path) -> None:
+    def folders() -> set[str]:
+        return {path.name for path in (tmp_path / "cache").iterdir()}
+
+    first = table(flights, tmp_path)
+    first.prepare_data()
+    written = first.stored["train"].paths[0].stat().st_mtime_ns
     elsewhere = Path(shutil.copy2(flights, tmp_path / "elsewhere.csv"))
     table(elsewhere, tmp_path).prepare_data()
-    assert capsys.readouterr().err == ""
-    for others in ({"seed": 1}, {"columns": {"hour": "category"}}, {"memory": "1.1MB"}):
+    assert folders() == {name_of(first)}
+    assert first.stored["train"].paths[0].stat().st_mtime_ns == written
+    changes: list[dict[str, Any]] = [{"seed": 1}, {"columns": {"hour": "category"}}, {"memory": "1.1MB"}]
+    for count, others in enumerate(changes, 2):
         table(flights, tmp_path, **others).prepare_data()
-        assert "is converted to files in" in capsys.readouterr().err
+        assert len(folders()) == count
     with elsewhere.open("a", encoding="utf-8") as file:
         file.write("F9,Blue,100,1,2019-01-01,5\n")
     table(elsewhere, tmp_path).prepare_data()
-    assert "is converted to files in" in capsys.readouterr().err
+    assert len(folders()) == 5
     entries = list(cache.entries(tmp_path))
     assert [entry.about for entry in entries].count(f"{flights}, to predict delay") == 4
     task = table(flights, tmp_path)
@@ -242,7 +260,7 @@ def test_the_cache_is_found_by_content_and_settings(
     assert encoded < own < 1.1 * encoded
 
 
-def test_a_damaged_header_is_no_header(flights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_header_is_no_header(flights: Path, tmp_path: Path) -> None:
     table(flights, tmp_path).prepare_data()
     (folder,) = (tmp_path / "cache").iterdir()
     before = {path.name: path.read_bytes() for path in folder.glob("train.*")}
@@ -250,9 +268,7 @@ def test_a_damaged_header_is_no_header(flights: Path, tmp_path: Path, capsys: py
     header[200] ^= 1
     (folder / "header.json").write_bytes(header)
     (folder / "train.samples").write_bytes(b"x")
-    capsys.readouterr()
     table(flights, tmp_path).prepare_data()
-    assert "is converted to files in" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.glob("train.*")} == before
 
 
@@ -274,6 +290,29 @@ def test_a_table_that_cant_be_learned_from_leaves_nothing(
     with pytest.raises(Failure, match=f"^{re.escape(str(path))}: {line}"):
         table(path, tmp_path).prepare_data()
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "line"),
+    [
+        (["--columns.gone=category"], 2, "--columns gone: there is no such column; there are .*"),
+        (["--validation_data=sparse.csv"], 1, "sparse.csv isn't a table: it is no text"),
+        (["--validation_data=broken.csv"], 1, "broken.csv: line 3 is broken: Expected Number of Columns: 6 Found: 7"),
+    ],
+)
+def test_what_is_wrong_with_it_is_one_line(
+    flags: list[str], code: int, line: str, flights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(flights, "flights.csv")
+    with Path("sparse.csv").open("wb") as file:
+        file.truncate(10**9)
+    Path("broken.csv").write_text("flight,airline,distance,hour,day,delay\nF1,Red,1,1,2019-01-01,1\nF2,Red,1,1,1,1,1\n")
+    fit = [sys.executable, str(ROOT / "scripts" / "fit.py"), "--task=table", "--data=flights.csv", "--target=delay"]
+    done = subprocess.run([*fit, "--memory=1MB", *flags], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert re.fullmatch(f"fit.py: {line}\n", done.stderr)
+    assert list((tmp_path / "data" / "cache").iterdir()) == []
 
 
 def test_a_conversion_that_was_killed_begins_from_nothing(flights: Path, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from litmlp.cache import cache_folder, found_or_made, name_for
 from litmlp.errors import Failure
-from litmlp.notes import note
 from litmlp.tasks.dealing import Dealer
 from litmlp.tasks.image_cache import fingerprint_of
 from litmlp.tasks.image_conversion import Colour, convert
@@ -75,7 +74,6 @@ def converted_images(
 
 def made(listing: Listing, size: int, colour: Colour, seed: int, memory: int, folder: Path) -> dict[str, Any]:
     """Fill the folder: what is to be known of it. The samples are collected in a file, and then dealt out."""
-    note(f"{listing.root}: larger than --memory, so it is converted to files in {folder} once")
     collected = Path(mkdtemp(prefix="converting-", dir=folder))
     converted = convert(listing, size, colour, collected / "samples")
     check_images(listing, converted)

@@ -1,9 +1,6 @@
 """Converts image files to samples, by the code that predict and serve have."""
 
 import hashlib
-import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,16 +12,14 @@ from torch import Tensor
 from litmlp.errors import Failure
 from litmlp.inference.images import open_image, read_image_file, to_photo, to_values, unpacked
 from litmlp.model.spec import ImageForm
-from litmlp.notes import is_first_process, note
 from litmlp.tasks.image_files import ImageFile, Listing
+from litmlp.tasks.progress import Progress
 from litmlp.tasks.stored import mapped
 
 Colour = Literal["auto", "grey", "rgb"]
 FORM = ImageForm(white=255)  # scaled and cropped photos, as bytes
 CHANNELS: dict[Colour, tuple[int, ...]] = {"auto": (3, 1), "grey": (1,), "rgb": (3,)}  # that are converted to
 MODES = {1: "L", 3: "RGB"}
-SILENT = 2.0  # seconds of converting before a terminal shows how far it is
-MANY = 2_000  # files whose conversion is announced elsewhere
 COPIES = 2  # of all samples that are in memory together while they are converted and split
 AT_ONCE = 256  # files that are given to the threads together
 
@@ -142,10 +137,11 @@ def convert(listing: Listing, size: int, colour: Colour, file: Path | None = Non
     levels = Levels((sum(channels), size, size), file)
     numbers: dict[str, int] = {}
     refused, places, groups, pixels = {}, [], [], []
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads, Progress("images", len(files)) as progress:
         parts = (files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE))
         results = (result for part in parts for result in threads.map(read, part))
-        for index, result in enumerate(with_progress(results, len(files))):
+        for index, result in enumerate(results):
+            progress.add()
             if isinstance(result, Failure):
                 refused[index] = str(result)
                 continue
@@ -165,18 +161,3 @@ def is_coloured(samples: Tensor) -> bool:
     return any(
         bool((part[:, 0] != part[:, 1]).any() or (part[:, 1] != part[:, 2]).any()) for part in samples.split(4096)
     )
-
-
-def with_progress(photos: Iterator[Photo | Failure], total: int) -> Iterator[Photo | Failure]:
-    """The photos; a terminal shows how far they are once they take long, and another output gets one line."""
-    on_terminal = sys.stderr.isatty() and is_first_process()
-    if not on_terminal and total >= MANY:
-        note(f"converting {total:,} files to samples: the next start finds them converted")
-    first = due = time.monotonic() + SILENT
-    for done, photo in enumerate(photos, 1):
-        yield photo
-        if on_terminal and time.monotonic() >= due:
-            print(f"\rconverting images: {done:,} of {total:,}", end="", file=sys.stderr, flush=True)
-            due = time.monotonic() + 0.2
-    if due > first:
-        print(file=sys.stderr)

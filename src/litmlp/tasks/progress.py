@@ -1,37 +1,49 @@
-"""How far a conversion is: a line that a terminal writes over."""
+"""How far a conversion is: a line that a terminal writes over, and elsewhere one line, of what takes long."""
 
 import sys
 import time
+from types import TracebackType
+from typing import Self
 
-from litmlp.notes import is_first_process
+from litmlp.notes import is_first_process, note
 
 SILENT = 2.0  # seconds before anything is shown
 REFRESH = 0.2  # seconds between two states on a terminal
 
 
 class Progress:
-    """Shows how many rows are done.
+    """Shows how much is done, until it is left; then the terminal's line ends, whatever happened.
 
     Args:
-        total: rows.
+        what: is converted, in the plural.
+        total: how many there are.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, what: str, total: int) -> None:
+        self.what = what
         self.total = total
         self.done = 0
         self.due = time.monotonic() + SILENT
         self.shown = False
-        self.on_terminal = sys.stderr.isatty() and is_first_process()
+        self.on_terminal = sys.stderr.isatty()
 
-    def add(self, rows: int) -> None:
-        """So many more are done."""
-        self.done += rows
-        if self.on_terminal and time.monotonic() >= self.due:
-            print(f"\rconverting rows: {self.done:,} of {self.total:,}", end="", file=sys.stderr, flush=True)
-            self.due = time.monotonic() + REFRESH
-            self.shown = True
+    def __enter__(self) -> Self:
+        return self
 
-    def close(self) -> None:
-        """End the line on a terminal."""
-        if self.shown:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.shown and self.on_terminal:
             print(file=sys.stderr)
+
+    def add(self, count: int = 1) -> None:
+        """So many more are done."""
+        self.done += count
+        if time.monotonic() < self.due or not is_first_process():
+            return
+        if self.on_terminal:
+            print(f"\rconverting {self.what}: {self.done:,} of {self.total:,}", end="", file=sys.stderr, flush=True)
+            self.due = time.monotonic() + REFRESH
+        elif not self.shown:
+            note(f"converting {self.total:,} {self.what}: the next start finds them converted")
+        self.shown = True

@@ -12,7 +12,6 @@ from torch import Tensor
 from litmlp.errors import Failure
 from litmlp.model.columns import TableForm
 from litmlp.model.spec import Spec
-from litmlp.notes import note
 from litmlp.tasks.analysis import Question, analyse, require_columns
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
 from litmlp.tasks.first_rows import DisprovedError, are_enough, known_numbers
@@ -54,8 +53,6 @@ class Conversion:
 
     def header(self) -> dict[str, Any]:
         """Convert all: what is to be known of it."""
-        names = ", ".join(self.paths["train"])
-        note(f"{names}: larger than --memory, so it is converted to files in {self.folder} once")
         while True:
             try:
                 return self._converted()

@@ -80,8 +80,8 @@ class Pass:
         if self.target.classes is not None:
             wanted = Column(self.form.target, "category", categories=self.target.classes)
         values = [encoded_sql(table, column) for column in (*self.form.columns, wanted)] + [f"{sides.sql}::UTINYINT"]
-        progress = Progress(sum(expected.values()))
         with ExitStack() as stack:
+            progress = stack.enter_context(Progress("rows", sum(expected.values())))
             dealers = {name: stack.enter_context(self._dealer(name, rows)) for name, rows in expected.items()}
             summaries = {name: Summary(len(self.form.columns)) for name in dealers}
             thread = stack.enter_context(ThreadPoolExecutor(1, "deal"))
@@ -94,7 +94,6 @@ class Pass:
                 progress.add(len(rows))
             if dealt is not None:
                 dealt.result()
-        progress.close()
         return {name: self._written(dealer, summaries[name]) for name, dealer in dealers.items()}
 
     def _dealer(self, name: str, rows: int) -> Dealer:
