@@ -40,7 +40,7 @@ GIVING_DATA = (
     ("fit", "--task=xor --max_epochs=1 --default_root_dir=N"),
     ("test", f"--ckpt {BASE} --data_dir=N"),
     ("fit", "--task=table --max_epochs=1 --limit_train_batches=1 --target=y --data=N"),
-    ("fit", "--task=table --max_epochs=1 --limit_train_batches=1 --target=y --data=rows.csv --memory=1kB --data_dir=N"),
+    ("fit", "--task=table --max_epochs=1 --limit_train_batches=1 --target=y --data=many.csv --memory=1MB --data_dir=N"),
     ("fit", "--task=image_folder --max_epochs=1 --limit_train_batches=1 --hidden=[4] --image_size=8 --data=N"),
     ("fit", "--task=image_folder --max_epochs=1 --limit_train_batches=1 --hidden=[4] --data=photos --data_dir=N"),
     ("cache", "--data_dir=N"),

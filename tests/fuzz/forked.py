@@ -130,6 +130,8 @@ def make_base(folder: Path) -> Path:
     """The folder that cases begin with, which has small runs of several tasks."""
     box = Box(folder / "base", None)
     (box.work / "rows.csv").write_text(TABLE_CSV)
+    header, rows = TABLE_CSV.split("\n", 1)
+    (box.work / "many.csv").write_text(f"{header}\n{rows * 400}")
     for label in ("cat", "dog"):
         (box.work / "photos" / label).mkdir(parents=True)
         for number in range(8):

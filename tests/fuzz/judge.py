@@ -43,8 +43,11 @@ def judge(case: Case, ending: Ending) -> list[Failure]:
 
 
 def in_one_line(case: Case, ending: Ending) -> list[Failure]:
-    """A refusal has one line; predict one more for each input, fit for each checkpoint that it skips."""
-    lines = [line for line in ending.err.splitlines() if not line.startswith("skipped: ")]
+    """A refusal has one line; predict one more for each input, fit for each checkpoint that it skips.
+
+    A conversion that took long may have been announced.
+    """
+    lines = [line for line in ending.err.splitlines() if not line.startswith(("skipped: ", "note: converting "))]
     if not lines:
         return [Failure("no line", f"exit code {ending.code}")]
     begins = lines[-1].startswith(f"{case.command}.py: ")
