@@ -221,6 +221,22 @@ def name_of(task: Table) -> str:
     return task.stored["train"].paths[0].parent.name
 
 
+def test_a_table_with_few_combinations_is_split(tmp_path: Path) -> None:
+    rows = [f"{'uv'[n % 2]},{n % 3},{n % 5}" for n in range(30_000)]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,delay\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    tasks = [table(path, tmp_path / name, batch_size=64) for name in ("one", "other")]
+    for task in tasks:
+        task.prepare_data()
+    sizes = [len(tasks[0].split(name)[0]) for name in ("train", "val", "test")]
+    assert sum(sizes) == 30_000
+    assert [size / 30_000 for size in sizes] == pytest.approx([0.64, 0.16, 0.2], abs=0.01)
+    for name, size in zip(("train", "val", "test"), sizes, strict=True):
+        samples, targets = tasks[0].split(name)
+        assert targets.bincount() / size == pytest.approx(0.2, abs=0.02)
+        assert torch.equal(samples, tasks[1].split(name)[0])
+
+
 def test_a_packed_file_is_the_same_table(flights: Path, tmp_path: Path) -> None:
     packed = tmp_path / "flights.csv.gz"
     packed.write_bytes(gzip.compress(flights.read_bytes()))

@@ -27,7 +27,7 @@ from litmlp.model.statistics import statistics_of
 from litmlp.randomness import generator
 from litmlp.settings.command_line import read_command
 from litmlp.tasks import linear
-from litmlp.tasks.splits import row_hashes, split_in_time, split_rows
+from litmlp.tasks.splits import row_hashes, split_in_time, split_rows, without_frequent
 from litmlp.tasks.table import Table
 from litmlp.tasks.table_schedule import batch_size_for
 from tests.conftest import ROOT, Fit, script
@@ -433,6 +433,24 @@ def test_a_run_isnt_resumed_with_other_targets(houses_csv: Path, run_fit: Fit) -
         run_fit(*flags, "--callbacks=null", task="table")
     houses_csv.write_text(before, encoding="utf-8")
     assert run_fit(*flags, "--callbacks=null", task="table").results.is_file()
+
+
+def test_copies_stay_together_and_common_rows_are_dealt_singly() -> None:
+    groups = torch.tensor([7, 9, 9, 3] + [5] * 6 + [7] * 4)
+    assert without_frequent(groups).tolist() == [2, 3, 3, 0, 8, 9, 10, 11, 12, 13, 2, 2, 2, 2]
+    copies = torch.arange(400) // 20  # each is 5 % of the rows
+    assert without_frequent(copies).tolist() == copies.tolist()
+    assert len(without_frequent(torch.arange(399) // 20).unique()) == 19 * 20 + 1
+
+
+def test_a_table_with_few_combinations_is_split(tmp_path: Path) -> None:
+    rows = [f"{'uvw'[n % 3]},{'yes' if n % 5 else 'no'}" for n in range(300)]
+    task = table(tmp_path, "a,y\n" + "\n".join(rows) + "\n")
+    assert {name: task.split(name)[1].bincount().tolist() for name in ("train", "val", "test")} == {
+        "train": [38, 154],
+        "val": [10, 38],
+        "test": [12, 48],
+    }
 
 
 def test_a_linear_model_of_many_classes_is_fitted_on_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,17 +4,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import torch
+from torch import Generator, Tensor
+
 from litmlp.inference.encode import date_sql, number_sql
 from litmlp.inference.sources import sql_name
 from litmlp.model.columns import Column
 from litmlp.tasks.analysis import Analysis, Question, time_kind
 from litmlp.tasks.kinds import Kind
-from litmlp.tasks.large_table import LargeTable
+from litmlp.tasks.large_table import FIRST_ROWS, LargeTable
+from litmlp.tasks.splits import FREQUENT_ROWS
 from litmlp.tasks.summary import Summary
 from litmlp.tasks.vocabulary import FEWEST_ROWS, LONGEST, MOST_KEPT
 
 FRACTION = 0.2  # of all rows that are tested on, and of the others that validate
 HASHES = 2**64
+FREQUENT = 0.01  # of the first rows: less than in memory, since hashes don't fill the splits evenly
+ANY = 255  # the number of a row that can be in each split
 EMPTY = "it is empty in all rows that are trained on"
 
 
@@ -22,8 +28,8 @@ class Sides(NamedTuple):
     """Which split each row belongs to.
 
     Attributes:
-        sql: gives its number.
-        numbers: of the splits, by name.
+        sql: gives its number, or ``ANY``.
+        numbers: of the splits, by name: 0 for ``train`` and so on.
         shares: about the fraction of the rows that each has.
     """
 
@@ -33,15 +39,21 @@ class Sides(NamedTuple):
 
     @property
     def training(self) -> str:
-        """The SQL condition for the rows that are trained on."""
-        return f"{self.sql} = {self.numbers['train']}"
+        """The SQL condition for the rows that are trained on, or can be."""
+        return f"{self.sql} IN ({self.numbers['train']}, {ANY})"
+
+    def drawn(self, rows: int, generator: Generator) -> Tensor:
+        """The numbers (rows,) of rows that can be in each split."""
+        bounds = torch.tensor(list(self.shares.values())).cumsum(0)[:-1]  # (splits - 1,)
+        return torch.bucketize(torch.rand(rows, generator=generator), bounds, right=True)
 
 
 def sides_of(table: LargeTable, question: Question, analysis: Analysis, given: Collection[str], seed: int) -> Sides:
     """Which rows are for training, validation and test.
 
     By the hash of a row's features and the seed, or of the column that rows are grouped by: about the same fraction of
-    each class is on each side, and rows that are the same are on one. In time, by quantiles of it.
+    each class is on each side, and rows that are the same are on one, except those that are over 1 % of the first rows,
+    which are drawn. In time, by quantiles of it.
 
     Args:
         table: the loaded table.
@@ -73,11 +85,21 @@ def sides_of(table: LargeTable, question: Question, analysis: Analysis, given: C
         # Hashed once more: of several values, DuckDB's hash is a chain that the last one hardly mixes with.
         value = f"hash(xor(hash({', '.join(map(sql_name, names))}), hash({seed})))"
         cases, later = [], 0.0
+        if question.group_by is None and (frequent := frequent_in(table, value)):
+            cases.append(f"WHEN {value} IN ({', '.join(map(str, frequent))}) THEN {ANY}")
         for number, share in enumerate(shares, 1):
             later += share
             cases.append(f"WHEN {value} < '{round(later * HASHES)}'::UBIGINT THEN {number}")
     sql = f"(CASE {' '.join(cases)} ELSE 0 END)" if cases else "0"
     return Sides(sql, numbers, dict(zip(numbers, [left, *shares], strict=True)))
+
+
+def frequent_in(table: LargeTable, value: str) -> list[int]:
+    """What the SQL ``value`` gives for over 1 % of the first rows of a loaded table."""
+    first = f"(SELECT * FROM t LIMIT {FIRST_ROWS})"
+    found = table.run(f"SELECT {value}, count(*) FROM {first} GROUP BY 1 ORDER BY 1")
+    most = max(FREQUENT_ROWS, FREQUENT * sum(rows for _, rows in found))
+    return [hashed for hashed, rows in found if rows > most]
 
 
 def all_in(name: str) -> Sides:

@@ -9,6 +9,8 @@ from torch import Tensor
 from litmlp.errors import Failure
 from litmlp.randomness import SPLIT, generator
 
+FREQUENT = 0.05  # of all rows: what so many have isn't copied, but common
+FREQUENT_ROWS = 5  # of a small table likewise
 ROW_HASH = 0x9E3779B97F4A7C15  # odd: 2^64 divided by the golden ratio, as in Knuth's multiplicative hashing
 
 
@@ -54,6 +56,16 @@ def split_in_time(times: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
     kept = math.ceil(len(times) * (1 - fraction))
     last = times.sort().values[kept - 1]
     return torch.nonzero(times <= last).flatten(), torch.nonzero(times > last).flatten()
+
+
+def without_frequent(groups: Tensor) -> Tensor:
+    """Groups (rows,) as other whole numbers, where each row of one with over 5 % of all rows (and over 5) is its own.
+
+    Otherwise a table with a few combinations of categories, each in many rows, couldn't be split.
+    """
+    _, group, sizes = numpy.unique(groups.numpy(), return_inverse=True, return_counts=True)
+    is_frequent = sizes[group] > max(FREQUENT_ROWS, FREQUENT * len(group))  # (rows,)
+    return torch.from_numpy(numpy.where(is_frequent, len(sizes) + numpy.arange(len(group)), group))
 
 
 def require_rows(name: str, rows: int, source: str) -> None:

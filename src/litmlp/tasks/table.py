@@ -21,7 +21,7 @@ from litmlp.tasks.converted_table import ConvertedTable, converted_table
 from litmlp.tasks.findings import Findings, hints, mark_to_beat
 from litmlp.tasks.labelled import labelled_rows, open_labelled
 from litmlp.tasks.sample_memory import bytes_in_memory, default_memory, memory_for_samples, memory_if_exceeded
-from litmlp.tasks.splits import require_rows, row_hashes, split_in_time, split_rows
+from litmlp.tasks.splits import require_rows, row_hashes, split_in_time, split_rows, without_frequent
 from litmlp.tasks.table_schedule import schedule_for
 from litmlp.tasks.target import Target
 from litmlp.tasks.task import Task
@@ -181,7 +181,7 @@ class Table(Task):
 
     def _split(self, table: TextTable, rows: Tensor, targets: Tensor, target: Target) -> dict[str, Tensor]:
         """The rows that are trained on, and those of the splits that have no files of their own."""
-        groups, times = row_hashes(rows), None
+        groups, times = without_frequent(row_hashes(rows)), None
         if self.group_by is not None:
             groups = torch.from_numpy(table.column(f"hash({sql_name(self.group_by)})").view(numpy.int64).copy())
         if self.time_by is not None:

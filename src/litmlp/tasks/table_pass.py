@@ -16,8 +16,9 @@ from litmlp.errors import Failure
 from litmlp.inference.encode import column_sql
 from litmlp.inference.sources import sql_name
 from litmlp.model.columns import Column, TableForm
+from litmlp.randomness import SPLIT, generator
 from litmlp.tasks.dealing import Dealer
-from litmlp.tasks.large_columns import Sides
+from litmlp.tasks.large_columns import ANY, Sides
 from litmlp.tasks.large_table import LargeTable
 from litmlp.tasks.progress import Progress
 from litmlp.tasks.stored import Field, Layout, blocks_for, layout_of, rows_in_a_share
@@ -61,6 +62,7 @@ class Pass:
         targets = Field((1,), "float32") if target.classes is None else Field((), "int64")
         self.fields = Field((len(form.columns),), "float32"), targets
         self.without_target = 0
+        self.draws = generator(seed, SPLIT)
 
     def write(self, table: LargeTable, expected: Mapping[str, int], sides: Sides) -> dict[str, Written]:
         """Encode the rows of a loaded table, and deal them out.
@@ -110,6 +112,8 @@ class Pass:
     ) -> None:
         """Deal out a chunk of rows (rows, columns), with their targets and sides (2, rows)."""
         targets, numbers = others.numpy()  # (rows,), (rows,)
+        anywhere = numpy.flatnonzero(numbers == ANY)
+        numbers[anywhere] = sides.drawn(len(anywhere), self.draws)
         known = ~numpy.isnan(targets)
         self.without_target += len(known) - int(known.sum())
         check_classes(table, self.target, targets)
