@@ -10,6 +10,7 @@ from litmlp.inference.encode import encode
 from litmlp.inference.sources import sql_name, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.model.columns import Column
+from litmlp.model.spec import is_text
 from litmlp.tasks.kinds import FEW, Kind, kind_of
 
 MOST_CLASSES = 10_000
@@ -102,6 +103,9 @@ def target_of(table: TextTable, name: str, asked: str | None) -> Target:
     text = table.text(name)
     order = f"TRY_CAST({text} AS DOUBLE), {text}"
     found = table.run(f"SELECT DISTINCT {text}, {order} FROM t WHERE {text} IS NOT NULL ORDER BY {order}")
+    bad = next((label for label, *_ in found if not is_text(label)), None)
+    if bad is not None:
+        raise Failure(f"{files}: {name} has the value {bad[:60]!r}, which can't be printed: rename it")
     hint = "" if kind.kind != "number" or asked else f"; with --columns '{{{name}: number}}' it is a regression"
     why = f"{kind.distinct} different values: classes{hint}"
     return Target(kind._replace(kind="category", form="", why=why), tuple(row[0] for row in found))
