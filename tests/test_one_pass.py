@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from litmlp import Failure
-from litmlp.inference.sources import Dialect, Source
+from litmlp.inference.dialects import Dialect
+from litmlp.inference.sources import Source
 from litmlp.tasks.arrow import StreamError, batches_of
 from litmlp.tasks.leading_zeros import BLOCK, have_leading_zeros
 from litmlp.tasks.summary import Summary

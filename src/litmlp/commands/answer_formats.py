@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TextIO
 
 from litmlp.errors import UsageError, about, printable
 from litmlp.files import regular_file, write_durably, writing
-from litmlp.inference.sources import PARQUET, sql_text
+from litmlp.inference.sources import PARQUET
+from litmlp.inference.sql import sql_text
 
 ENDINGS = {".csv": "csv", ".json": "json", ".txt": "text", **dict.fromkeys(PARQUET, "parquet")}
 ADVICE = "make room or rights, or choose another --output"

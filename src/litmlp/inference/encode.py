@@ -6,7 +6,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from litmlp.inference.sources import sql_name, sql_text
+from litmlp.inference.sql import sql_name, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.model.columns import Column
 

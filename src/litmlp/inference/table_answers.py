@@ -9,7 +9,7 @@ from torch import Tensor
 from litmlp.errors import Failure
 from litmlp.inference.encode import column_sql
 from litmlp.inference.predictions import outputs_of, predictions_from
-from litmlp.inference.sources import sql_name
+from litmlp.inference.sql import sql_name
 from litmlp.inference.tables import TextTable
 from litmlp.model.network import Network
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from litmlp.errors import Failure
-from litmlp.inference.sources import files_of, first_line, source_of, sql_name, sql_text
+from litmlp.inference.sources import files_of, source_of
+from litmlp.inference.sql import first_line, sql_name, sql_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

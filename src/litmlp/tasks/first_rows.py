@@ -7,7 +7,8 @@ makes it no id. Whoever encodes the rows finds out whether there is something el
 from collections.abc import Collection
 from typing import NamedTuple
 
-from litmlp.inference.sources import PACKED, sql_name
+from litmlp.inference.sources import PACKED
+from litmlp.inference.sql import sql_name
 from litmlp.tasks.analysis import Question
 from litmlp.tasks.kinds import FEW, Kind, is_id
 from litmlp.tasks.large_table import FIRST_ROWS, TOGETHER, LargeTable

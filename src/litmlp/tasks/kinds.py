@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from litmlp.errors import UsageError
 from litmlp.inference.encode import date_sql, number_sql
-from litmlp.inference.sources import first_line, sql_name, sql_text
+from litmlp.inference.sql import first_line, sql_name, sql_text
 from litmlp.inference.tables import TextTable
 
 MANY = 10_000  # different values, of which an approximation is enough

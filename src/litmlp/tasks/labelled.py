@@ -7,7 +7,7 @@ from torch import Tensor
 
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.encode import encode
-from litmlp.inference.sources import sql_name
+from litmlp.inference.sql import sql_name
 from litmlp.inference.tables import TextTable
 from litmlp.model.columns import TableForm
 from litmlp.model.spec import Spec

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from litmlp.inference.encode import date_sql, number_sql
-from litmlp.inference.sources import sql_name
+from litmlp.inference.sql import sql_name
 from litmlp.model.columns import Column
 from litmlp.tasks.analysis import Analysis, Question, time_kind
 from litmlp.tasks.kinds import Kind

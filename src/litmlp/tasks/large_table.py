@@ -11,7 +11,8 @@ from weakref import finalize
 from litmlp.cache import ADVICE
 from litmlp.errors import Failure
 from litmlp.inference.rows import OVERFLOW
-from litmlp.inference.sources import PARQUET, about_how_many_rows, sql_name, sql_text
+from litmlp.inference.sources import PARQUET, about_how_many_rows
+from litmlp.inference.sql import sql_name, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.notes import is_first_process
 from litmlp.tasks.arrow import StreamError, batches_of

@@ -7,7 +7,7 @@ import numpy
 
 from litmlp.inference.sources import Source
 
-BLOCK = 2**16  # bytes that are looked at together: as many as stay in a core's cache
+BLOCK = 2**17  # bytes that are looked at together: as many as stay in a core's cache
 
 
 def have_leading_zeros(sources: Sequence[Source]) -> bool:

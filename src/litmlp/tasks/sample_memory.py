@@ -6,7 +6,8 @@ from pathlib import Path
 
 from litmlp.cgroups import machine_memory
 from litmlp.errors import Failure, UsageError
-from litmlp.inference.sources import PACKED, PARQUET, files_of, first_line, sql_text
+from litmlp.inference.sources import PACKED, PARQUET, files_of
+from litmlp.inference.sql import first_line, sql_text
 from litmlp.notes import note
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.encode import encode
-from litmlp.inference.sources import about_how_many_rows, sql_name
+from litmlp.inference.sources import about_how_many_rows
+from litmlp.inference.sql import sql_name
 from litmlp.inference.tables import TextTable
 from litmlp.model.columns import TableForm
 from litmlp.model.spec import Kind as SampleKind

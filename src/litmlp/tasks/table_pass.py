@@ -14,7 +14,7 @@ from torch import Tensor
 
 from litmlp.errors import Failure
 from litmlp.inference.encode import column_sql
-from litmlp.inference.sources import sql_name
+from litmlp.inference.sql import sql_name
 from litmlp.model.columns import Column, TableForm
 from litmlp.randomness import SPLIT, generator
 from litmlp.tasks.dealing import Dealer

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.encode import encode
-from litmlp.inference.sources import sql_name, sql_text
+from litmlp.inference.sql import sql_name, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.model.columns import Column
 from litmlp.model.spec import is_text

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from litmlp.inference.sources import sql_name
+from litmlp.inference.sql import sql_name
 from litmlp.inference.tables import TextTable
 from litmlp.model.columns import Column
 from litmlp.tasks.kinds import Kind
