@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image, ImageDraw
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import event_file_writer
@@ -32,6 +33,9 @@ ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 EPOCHS = {"digits": 6, "xor": 5, "log": 2, "log_value": 2, "mnist": 1}
+
+settings.register_profile("fixed", derandomize=True)  # the same examples each time
+settings.load_profile("fixed")
 
 Fit = Callable[..., Run]
 Start = Callable[..., subprocess.Popen[str]]

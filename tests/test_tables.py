@@ -210,6 +210,7 @@ COLUMNS = [
         max_size=8,
     )
 )
+@example([("+-1", "+ -1", "++1", "2024-02-30", "Bonn")])
 @example([("3.40282356e38", "3.4000000000000003e+38", "-3,40282356e38", "2024-02-30", "Bonn")])
 @example([("3.40282357e38", "3.4028236e38", "-3,4028236e38", "2024-02-30", "Bonn")])
 def test_many_rows_in_sql_and_single_ones_in_python_are_read_alike(tmp_path: Path, rows: list[tuple[str, ...]]):

@@ -87,6 +87,8 @@ def float_from(text: str, form: str, value: Any) -> float | None:
         elif form == "1.234,5":
             text = text.replace(".", "").replace(",", ".")
     try:
+        text = text.strip(" ")
+        text = text[1:] if text.startswith("+-") else text  # as DuckDB reads it
         number = float(text) if text.isascii() else math.nan
     except ValueError:
         return None
