@@ -19,6 +19,7 @@ import torch
 from litmlp import Failure, Network, UsageError, load
 from litmlp.commands import export, fit, predict
 from litmlp.commands import test as test_command
+from litmlp.commands.answer_formats import write_answers
 from litmlp.inference.rows import rows_from
 from litmlp.model.columns import Column, TableForm
 from litmlp.model.loading import weights_sha256
@@ -451,6 +452,22 @@ def test_a_table_with_few_combinations_is_split(tmp_path: Path) -> None:
         "val": [10, 38],
         "test": [12, 48],
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no such names")
+def test_a_path_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    bad, good = tmp_path / os.fsdecode(b"\xff.csv"), tmp_path / "houses.csv"
+    for path in (bad, good):
+        path.write_text(houses(7000), encoding="utf-8")
+    line = "DuckDB can't open a path that isn't UTF-8: choose another name$"
+    with pytest.raises(Failure, match=f"^{re.escape(str(bad))}: {line}"):
+        Table(str(bad), "price").prepare_data()
+    folder = tmp_path / os.fsdecode(b"\xfe")
+    with pytest.raises(Failure, match=f"^{re.escape(str(folder))}/cache/.*: {line}"):
+        Table(str(good), "price", memory="1MB", data_dir=str(folder)).prepare_data()
+    assert list((folder / "cache").iterdir()) == []
+    with pytest.raises(Failure, match=f"^--output {re.escape(str(folder))}.parquet: {line}"):
+        write_answers(iter([]), "parquet", 1, f"{folder}.parquet")
 
 
 def test_a_linear_model_of_many_classes_is_fitted_on_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:

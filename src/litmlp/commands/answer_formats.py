@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TextIO
 from litmlp.errors import UsageError, about, printable
 from litmlp.files import regular_file, write_durably, writing
 from litmlp.inference.sources import PARQUET
-from litmlp.inference.sql import sql_text
+from litmlp.inference.sql import require_utf8, sql_path
 
 ENDINGS = {".csv": "csv", ".json": "json", ".txt": "text", **dict.fromkeys(PARQUET, "parquet")}
 ADVICE = "make room or rights, or choose another --output"
@@ -68,6 +68,8 @@ def write_answers(answers: Iterator[Answered], form: str, width: int, output: st
         return
     with about("--output"):
         target = regular_file(Path(output))
+        if form == "parquet":
+            require_utf8(target)
 
     def write_file(path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -104,10 +106,10 @@ def to_parquet(path: Path) -> None:
     import duckdb  # noqa: PLC0415 (where no table is written it isn't needed)
 
     packed = path.with_name(f"{path.name}.parquet")
-    source = f"read_csv({sql_text(str(path))}, header=true, delim=',', quote='\"', sample_size=-1)"
+    source = f"read_csv({sql_path(path)}, header=true, delim=',', quote='\"', sample_size=-1)"
     try:
         with duckdb.connect() as connection:
-            connection.execute(f"COPY (SELECT * FROM {source}) TO {sql_text(str(packed))} (FORMAT parquet)")
+            connection.execute(f"COPY (SELECT * FROM {source}) TO {sql_path(packed)} (FORMAT parquet)")
         packed.replace(path)
     finally:
         packed.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.dialects import LONG_LINES, Dialect, dialect_of, in_utf8, with_header
-from litmlp.inference.sql import as_sql, sql_text
+from litmlp.inference.sql import as_sql, sql_path, sql_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,7 +40,7 @@ class Source(NamedTuple):
             first: whether only the first rows are asked for, and broken ones may be left out: it takes less memory.
         """
         if self.dialect is None:
-            return f"read_parquet({sql_text(str(self.path))})"
+            return f"read_parquet({sql_path(self.path)})"
         delimiter, quote, escape, skip, has_header, names = self.dialect
         types = (f"{sql_text(name)}: '{'FLOAT' if name in numbers else 'VARCHAR'}'" for name in names)
         options = {
@@ -58,7 +58,7 @@ class Source(NamedTuple):
             options["ignore_errors"] = "true"
         else:
             options |= {"store_rejects": "true", **LONG_LINES}
-        return f"read_csv({sql_text(str(self.path))}, {as_sql(options)})"
+        return f"read_csv({sql_path(self.path)}, {as_sql(options)})"
 
 
 def source_of(

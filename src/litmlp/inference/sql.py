@@ -1,6 +1,9 @@
 """Names, texts and options as DuckDB's SQL has them, and what it says of an error."""
 
 from collections.abc import Mapping
+from pathlib import Path
+
+from litmlp.errors import Failure
 
 
 def as_sql(options: Mapping[str, str]) -> str:
@@ -11,6 +14,20 @@ def as_sql(options: Mapping[str, str]) -> str:
 def sql_text(text: str) -> str:
     """A text as SQL has it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def sql_path(path: Path) -> str:
+    """A path as SQL has it; raises what :func:`require_utf8` does."""
+    require_utf8(path)
+    return sql_text(str(path))
+
+
+def require_utf8(path: Path) -> None:
+    """Raise a Failure if a path isn't UTF-8, and so nothing that DuckDB can open."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise Failure(f"{path}: DuckDB can't open a path that isn't UTF-8: choose another name") from None
 
 
 def sql_name(name: str) -> str:

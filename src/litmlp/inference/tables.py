@@ -13,7 +13,7 @@ from weakref import finalize
 
 from litmlp.errors import Failure
 from litmlp.inference.sources import files_of, source_of
-from litmlp.inference.sql import first_line, sql_name, sql_text
+from litmlp.inference.sql import first_line, require_utf8, sql_name, sql_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -56,6 +56,7 @@ class TextTable:
 
         self.error: type[Exception] = duckdb.Error
         self.folder = self.make_folder()
+        require_utf8(self.folder)
         config: dict[str, Any] = {"temp_directory": str(self.folder), "autoinstall_known_extensions": False}
         self.connection: DuckDBPyConnection = duckdb.connect(self.database, config={**config, **self.limits()})
         # It takes a time quadratic in the columns (DuckDB 2.0): 99 s for 500 of them.

@@ -12,7 +12,7 @@ from litmlp.cache import ADVICE
 from litmlp.errors import Failure
 from litmlp.inference.rows import OVERFLOW
 from litmlp.inference.sources import PARQUET, about_how_many_rows
-from litmlp.inference.sql import sql_name, sql_text
+from litmlp.inference.sql import sql_name, sql_path, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.notes import is_first_process
 from litmlp.tasks.arrow import StreamError, batches_of
@@ -65,7 +65,7 @@ class LargeTable(TextTable):
         self.run(f"SET threads = {min(threads, self.memory // A_THREAD)}")
         self.in_place = all(path.suffix.lower() in PARQUET for path in self.files)
         if self.in_place:
-            names = ", ".join(sql_text(str(path)) for path in self.files)
+            names = ", ".join(sql_path(path) for path in self.files)
             self.below = f"(SELECT * FROM read_parquet([{names}], union_by_name=true))"
             self.run("SET parquet_metadata_cache = true")
         self.numbers: set[str] = set()
