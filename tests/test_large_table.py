@@ -237,6 +237,15 @@ def test_a_table_with_few_combinations_is_split(tmp_path: Path) -> None:
         assert torch.equal(samples, tasks[1].split(name)[0])
 
 
+def test_a_folder_s_name_cant_control_the_terminal(
+    flights: Path, tmp_path: Path, run_fit: Fit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = [f"--data={flights}", "--target=delay", "--memory=1MB", f"--data_dir={tmp_path}/\x1b[2J"]
+    run_fit(*SMALL, *data, "--max_epochs=1", task="table")
+    start = f"stored           larger than --memory: read from {tmp_path}/\\x1b[2J/cache/"
+    assert any(line.startswith(start) for line in capsys.readouterr().out.splitlines())
+
+
 def test_a_packed_file_is_the_same_table(flights: Path, tmp_path: Path) -> None:
     packed = tmp_path / "flights.csv.gz"
     packed.write_bytes(gzip.compress(flights.read_bytes()))

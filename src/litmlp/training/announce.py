@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
+from litmlp.errors import printable
 from litmlp.tasks.loader import fits
 from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
@@ -32,7 +33,7 @@ def announce(trainer: Trainer, task: Task, model: MLP, threads: int) -> None:
     if not task.stored and not fits(sum(tensor.nbytes for tensor in task.split("train")), device):
         print("                 too large for the device's memory: each batch is copied there")
     for line in task.description():
-        print(line)
+        print(printable(line))
     print(f"parameters       {sum(parameter.numel() for parameter in model.parameters()):,}", flush=True)
 
 
