@@ -7,8 +7,6 @@ import os
 import re
 import resource
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,11 +23,12 @@ from litmlp import lock as lock_module
 from litmlp.cgroups import machine_memory
 from litmlp.commands import by_hand
 from litmlp.commands import cache as cache_command
+from litmlp.commands.console import run
 from litmlp.lock import RunLock
 from litmlp.model.loading import weights_sha256
 from litmlp.tasks.sample_memory import memory_if_exceeded, parse_size
 from litmlp.tasks.table import Table
-from tests.conftest import ROOT, Fit
+from tests.conftest import Fit
 from tests.test_resume import break_off, differences, points_everywhere
 
 SMALL = ["--hidden=[8]", "--bins=4", "--embedding=3", "--members=2", "--max_epochs=2", "--batch_size=256"]
@@ -326,17 +325,23 @@ def test_a_table_that_cant_be_learned_from_leaves_nothing(
     ],
 )
 def test_what_is_wrong_with_it_is_one_line(
-    flags: list[str], code: int, line: str, flights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    flags: list[str],
+    code: int,
+    line: str,
+    flights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(flights, "flights.csv")
     with Path("sparse.csv").open("wb") as file:
         file.truncate(10**9)
     Path("broken.csv").write_text("flight,airline,distance,hour,day,delay\nF1,Red,1,1,2019-01-01,1\nF2,Red,1,1,1,1,1\n")
-    fit = [sys.executable, str(ROOT / "scripts" / "fit.py"), "--task=table", "--data=flights.csv", "--target=delay"]
-    done = subprocess.run([*fit, "--memory=1MB", *flags], capture_output=True, text=True, check=False)
-    assert done.returncode == code
-    assert re.fullmatch(f"fit.py: {line}\n", done.stderr)
+    with pytest.raises(SystemExit) as ended:
+        run("fit", "fit.py", ["--task=table", "--data=flights.csv", "--target=delay", "--memory=1MB", *flags])
+    assert ended.value.code == code
+    assert re.fullmatch(f"fit.py: {line}\n", capsys.readouterr().err)
     assert list((tmp_path / "data" / "cache").iterdir()) == []
 
 
