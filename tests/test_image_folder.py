@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -321,10 +322,13 @@ def test_a_long_conversion_shows_how_far_it_is(
     with os.fdopen(slave, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         prepared(image_size=3)
+        with suppress(Failure), progress.Progress("rows", 2) as rows:
+            rows.add()
+            raise Failure("the rest is broken")
         monkeypatch.undo()
     shown = os.read(master, 1000)
     assert shown.startswith(b"\rconverting images: 1 of 8")
-    assert shown.endswith(b"\r\n")
+    assert shown.endswith(b"\r\n\rconverting rows: 1 of 2\r\n")
     os.close(master)
 
 

@@ -182,9 +182,11 @@ class Table(Task):
 
     def _split(self, table: TextTable, rows: Tensor, targets: Tensor, target: Target) -> dict[str, Tensor]:
         """The rows that are trained on, and those of the splits that have no files of their own."""
-        groups, times = without_frequent(row_hashes(rows)), None
+        times = None
         if self.group_by is not None:
             groups = torch.from_numpy(table.column(f"hash({sql_name(self.group_by)})").view(numpy.int64).copy())
+        else:
+            groups = without_frequent(row_hashes(rows))
         if self.time_by is not None:
             times = encode(table, [provisional(table, time_kind(table, self.question))])[:, 0].nan_to_num(
                 nan=-torch.inf
