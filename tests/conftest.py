@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -52,6 +53,16 @@ def one_thread() -> None:
 def events_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorBoard reads files in the order of their names, where a process's 10th would be before its 9th."""
     monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(100))
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers() -> Iterator[None]:
+    """Gives pytest its signal handlers back, which a command takes over, and the process, which isn't the command's."""
+    before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    INTERRUPTION.command = ""
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,9 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ import yaml
 
 from litmlp.commands import fit
 from litmlp.commands.console import run
-from litmlp.signals import INTERRUPTION
 from litmlp.tasks import TASKS, find_task
 from tests.broken_files import LAST, Prepare
 
@@ -43,16 +40,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = folder / "lightning_logs" / "xor" / "base" / "config.yaml"
     config.write_text(config.read_text().replace(str(folder), "."))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def signal_handlers() -> Iterator[None]:
-    """Gives pytest its signal handlers back, which a command takes over, and the process, which isn't the command's."""
-    before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    INTERRUPTION.command = ""
-    for signum, handler in before.items():
-        signal.signal(signum, handler)
 
 
 def prepare(case: dict[str, Any], base: Path) -> None:
