@@ -26,12 +26,13 @@ from litmlp.model.loading import weights_sha256
 from litmlp.model.spec import Settings, Spec
 from litmlp.model.statistics import statistics_of
 from litmlp.randomness import generator
+from litmlp.runs import Run
 from litmlp.settings.command_line import read_command
 from litmlp.tasks import linear
 from litmlp.tasks.splits import row_hashes, split_in_time, split_rows, without_frequent
 from litmlp.tasks.table import Table
 from litmlp.tasks.table_schedule import batch_size_for
-from tests.conftest import ROOT, Fit, script
+from tests.conftest import ROOT, Fit, curves, script
 from tests.test_resume import break_off, differences, points_everywhere
 
 HEADER = "rooms,town,built,price\n"
@@ -264,6 +265,25 @@ def test_by_hand_and_two_processes_make_the_same_weights(houses_csv: Path, tmp_p
     networks = [load(tmp_path / f"lightning_logs/table/{name}/checkpoints/last.ckpt") for name in ("one", "two")]
     for first, second in zip(*(network.state_dict().values() for network in networks), strict=True):
         torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_process_without_a_share_of_an_evaluation_leaves_its_metrics_as_they_are(tmp_path: Path):
+    rows = [f"{number % 7},{number % 5},{'ab'[number % 7 > 2]}" for number in range(2 * Table.EVALUATION_BATCH + 1)]
+    for name, content in (("train", rows[:64]), ("validation", rows), ("test", rows[:1])):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["x,y,kind", *content]))
+    flags = "--task table --data train.csv --validation_data validation.csv --test_data test.csv --target kind"
+    flags += " --hidden [8] --dropout 0 --max_epochs 2 --accelerator cpu --precision 32-true --threads 1"
+    validated, tested = [], []
+    for devices in (1, 2):
+        both = ["--devices", str(devices), "--batch_size", str(16 // devices), "--run", f"{devices}"]
+        ended = script("fit", *flags.split(), *both, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        run = Run(tmp_path / "lightning_logs" / "table" / str(devices))
+        validated.append([value for name in ("val/loss", "val/accuracy") for _, value in curves(run)[name]])
+        tested.append((run.read_results() or {})["test"])
+    assert validated[1] == pytest.approx(validated[0], rel=1e-3)
+    assert tested[1] == pytest.approx(tested[0], rel=1e-3)
 
 
 @pytest.fixture

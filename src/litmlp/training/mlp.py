@@ -143,7 +143,7 @@ class MLP(LightningModule):
         of_members = self.network.member_logits(samples)  # (batch, outputs) or (batch, members, outputs)
         logits = self.network.mean_of_members(of_members.detach() if self.training else of_members)  # (batch, outputs)
         loss = self.loss(of_members if self.training else logits, batch.targets)  # ()
-        if batch.weight:
+        if batch.weight and len(batch.targets):  # a process without a share of the step has one sample or none
             metrics.collect(loss, logits, batch.targets)
         return loss
 
