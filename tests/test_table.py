@@ -358,7 +358,7 @@ def test_predict_names_bad_rows_and_answers_the_others(houses_run: Path, tmp_pat
     [
         ("town,price\nUlm,3\n", 1, "new.csv: these columns are missing: rooms, built"),
         ("", 1, "new.csv: these columns are missing: rooms, town, built"),
-        ("\0\0", 1, "new.csv: new.csv isn't a table: it is no text"),
+        ("\0\0", 1, "new.csv isn't a table: it is no text"),
     ],
 )
 def test_predict_refuses_what_lacks_columns(houses_run: Path, tmp_path: Path, content: str, code: int, line: str):
@@ -366,6 +366,21 @@ def test_predict_refuses_what_lacks_columns(houses_run: Path, tmp_path: Path, co
     ended = script("predict", "--ckpt", houses_run, "new.csv", "--output", "answers.csv", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (code, f"predict.py: {line}\n")
     assert not (tmp_path / "answers.csv").exists()
+
+
+def test_rows_from_stdin_are_answered_and_errors_name_it(
+    houses_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "new.csv").write_text("rooms,town,built\n3,Bonn,2000-01-01\n")
+    with (tmp_path / "new.csv").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        of_stdin = answers_of(capsys, "--ckpt", str(houses_run), "--format=csv", "-")
+    assert of_stdin == answers_of(capsys, "--ckpt", str(houses_run), "--format=csv", str(tmp_path / "new.csv"))
+    (tmp_path / "new.csv").write_text("\0\0")
+    with (tmp_path / "new.csv").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        with pytest.raises(Failure, match=r"^stdin isn't a table: it is no text$"):
+            predict.main(["--ckpt", str(houses_run), "-"])
 
 
 def test_answers_are_written_to_files(houses_run: Path, houses_csv: Path, tmp_path: Path):

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from litmlp.commands.answer_formats import Answered
-from litmlp.errors import Failure, about
+from litmlp.errors import Failure
 from litmlp.inference.predictions import in_words, outputs_of, predictions_from
 from litmlp.inference.rows import rows_from
 from litmlp.model.network import Network
@@ -67,8 +67,10 @@ def answered_file(network: Network, path: str, name: str, several: bool) -> Iter
     """
     from litmlp.inference.table_answers import TableAnswers  # noqa: PLC0415 (a row in JSON needs no reader of files)
 
-    with about(f"{name}:"):
+    try:
         answers = TableAnswers(network, path)
+    except Failure as failure:
+        raise Failure(str(failure).replace(path, name)) from failure
     for row in answers:
         place = f"{name}, row {row.row}" if several or isinstance(row.answer, Failure) else f"row {row.row}"
         if isinstance(row.answer, Failure):

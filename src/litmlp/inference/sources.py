@@ -102,9 +102,18 @@ def files_of(patterns: Sequence[str]) -> list[Path]:
         found = sorted(glob(pattern, recursive=True)) if has_magic(pattern) else [pattern]  # noqa: PTH207
         found = [name for name in found if os.path.isfile(name)]  # noqa: PTH113
         if not found:
-            raise UsageError(f"{pattern}: there is no such file")
+            raise UsageError(f"{pattern}: {why_no_file(pattern)}")
         files += map(Path, found)
     return files
+
+
+def why_no_file(name: str) -> str:
+    """What to say of a name that is no file's."""
+    if os.path.isdir(name):  # noqa: PTH112 (as above)
+        return f"is a folder: name its files, as '{Path(name) / '*.csv'}'"
+    if os.path.exists(name):  # noqa: PTH110
+        return "isn't a regular file, which can be read more than once: copy it to one"
+    return "there is no such file"
 
 
 def about_how_many_rows(patterns: Sequence[str]) -> int:

@@ -49,7 +49,7 @@ class TableAnswers:
         self.table = TextTable([path], self.form.missing, header, skip_ragged=True)
         lacking = [column.name for column in self.form.columns if column.name not in self.table.names]
         if lacking:
-            raise Failure(f"these columns are missing: {', '.join(lacking)}")
+            raise Failure(f"{path}: these columns are missing: {', '.join(lacking)}")
 
     def __iter__(self) -> Iterator[RowAnswer]:
         names = self.table.names

@@ -24,7 +24,7 @@ from litmlp.settings.help import only_what_is_asked
 from litmlp.settings.instances import instantiate
 from litmlp.settings.parser import flags_of, make_parser
 from litmlp.settings.threads import default_threads
-from litmlp.tasks import find_task
+from litmlp.tasks import TASKS, find_task
 from litmlp.tasks.task import Task
 from litmlp.training.mlp import MLP
 from litmlp.training.preflight import count_of
@@ -115,7 +115,7 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
     try:
         return parser.parse_args(only_what_is_asked(parser, argv))
     except jsonargparse.ArgumentError as error:
-        line = explain(str(error), flags_of(parser))
+        line = explain(str(error), flags_of(parser), tasks_with)
     except RecursionError:
         line = "a value is nested too deeply"
     except OverflowError:  # as of a whole number with 400 digits where a float belongs
@@ -124,6 +124,11 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
     if line == explain_missing("logger", "save_dir") and argv[-1] != of_the_run:
         return parse(parser, [*argv, of_the_run])
     raise UsageError(line) from None
+
+
+def tasks_with(flag: str) -> list[str]:
+    """The tasks that have a flag of this name."""
+    return [name for name, task in TASKS.items() if flag in inspect.signature(task).parameters]
 
 
 def processes_in(settings: Namespace) -> int:
