@@ -110,7 +110,8 @@ class Values:
         if origin in (list, set, tuple, collections.abc.Sequence, collections.abc.Iterable):
             return [self.of(arguments[0], depth=depth) for _ in range(self.random.randint(0, 2))]
         if origin in (dict, collections.abc.Mapping):
-            return {self.of(arguments[0], depth=depth): self.of(arguments[1], depth=depth)}
+            key, value = (self.of(argument, depth=depth) for argument in arguments)
+            return {key if isinstance(key, collections.abc.Hashable) else str(key): value}
         if typing.is_typeddict(hint):
             return {key: self.of(float) for key in self.random.sample(sorted(hint.__annotations__), 2)}
         return self.anything()
