@@ -1,6 +1,8 @@
 """Files of tables: dialects, encodings, kinds of columns, and the numbers that their text becomes."""
 
 import math
+import os
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -32,6 +34,18 @@ def column_of(tmp_path: Path, *values: str) -> TextTable:
 
 def kind(tmp_path: Path, *values: str, asked: str | None = None) -> Kind:
     return kind_of(column_of(tmp_path, *values), "x", asked)
+
+
+def test_reading_shows_its_progress_on_a_terminal_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ours, theirs = os.openpty()
+    shown: list[bool] = []
+    for place in (theirs, os.open(tmp_path / "elsewhere", os.O_CREAT | os.O_WRONLY)):
+        with os.fdopen(place, "w", encoding="utf-8") as stdout, monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", stdout)
+            table = table_of(tmp_path, "a,b\n1,2\n")
+        shown += table.run("SELECT current_setting('enable_progress_bar')")[0]
+    os.close(ours)
+    assert shown == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ the Pollock benchmark, and reads in a stream. It is imported only where a table'
 """
 
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,6 +15,7 @@ from weakref import finalize
 from litmlp.errors import Failure
 from litmlp.inference.sources import files_of, source_of
 from litmlp.inference.sql import first_line, require_utf8, sql_name, sql_text
+from litmlp.notes import is_first_process
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -118,12 +120,18 @@ class TextTable:
         Raises:
             Failure: if a row has too many or too few fields, or can't be read.
         """
+        self.show_progress()
         known = ", ".join(f"{self.known(name)} AS {sql_name(name)}" for name in self.names)
         self.run(f"CREATE TABLE t AS SELECT {known} FROM ({self.query})")
         if not self.skip_ragged:
             for path, problem in self.ragged().items():
                 raise Failure(f"{path}: {problem}")
         return int(self.run("SELECT count(*) FROM t")[0][0])
+
+    def show_progress(self) -> None:
+        """Show DuckDB's own bar on a terminal from now on, for each query that takes more than two seconds."""
+        if sys.stdout.isatty() and is_first_process():
+            self.run("SET enable_progress_bar = true")
 
     def distinct(self, columns: Mapping[str, tuple[int, int]]) -> dict[str, int]:
         """How many different values columns of a loaded table have.

@@ -1,7 +1,6 @@
 """Tables that don't fit into memory: DuckDB keeps a copy on the disk, or reads Parquet files where they lie."""
 
 import shutil
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,7 +13,6 @@ from litmlp.inference.rows import OVERFLOW
 from litmlp.inference.sources import PARQUET, about_how_many_rows
 from litmlp.inference.sql import sql_name, sql_path, sql_text
 from litmlp.inference.tables import TextTable
-from litmlp.notes import is_first_process
 from litmlp.tasks.arrow import StreamError, batches_of
 
 WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
@@ -156,8 +154,7 @@ class LargeTable(TextTable):
         """Copy the rows to the table ``raw``; what is no number in a column of numbers becomes NaN."""
         values = (self._number(name) if name in self.numbers else self.known(name) for name in self.names)
         asked = ", ".join(f"{value} AS {sql_name(name)}" for name, value in zip(self.names, values, strict=True))
-        if sys.stdout.isatty() and is_first_process():
-            self.run("SET enable_progress_bar = true")  # DuckDB's own, of what takes more than two seconds
+        self.show_progress()
         self.run(f"CREATE OR REPLACE TABLE raw AS SELECT {asked} FROM ({self.query})")
         for path, problem in self.ragged().items():
             raise Failure(f"{path}: {problem}")
