@@ -14,11 +14,12 @@ class Crash(Callback):
 
     Args:
         step: how many steps have been made.
-        moment: ``batch``, before the next batch; ``validation``, within the validation that follows; or ``validated``,
-            when that has been logged, but no later resume point was written.
+        moment: ``batch``, before the next batch; ``validation``, within the validation that follows; ``validated``,
+            when that has been logged, but no later resume point was written; or ``ending``, at an epoch's end, before
+            its metrics are logged.
     """
 
-    def __init__(self, step: int, moment: Literal["batch", "validation", "validated"] = "batch") -> None:
+    def __init__(self, step: int, moment: Literal["batch", "validation", "validated", "ending"] = "batch") -> None:
         self.step = step
         self.moment = moment
 
@@ -33,6 +34,10 @@ class Crash(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Break off."""
         self.break_off("validated", trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Break off."""
+        self.break_off("ending", trainer)
 
     def break_off(self, moment: str, trainer: Trainer) -> None:
         """Break off, if this is the moment and the step."""

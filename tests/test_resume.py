@@ -70,6 +70,8 @@ def test_a_run_that_is_broken_off_ends_as_one_that_was_not(name: str, run_fit: F
         at = {"log_value": 79, "xor": 64}.get(task, 41 if name == "digits, accumulating and validating" else 40)
         for moment in ("validation", "validated") if "and validating" in name else ("validation",):
             break_off(run_fit, flags, task, step=at, moment=moment)
+    if "by steps" in name:
+        break_off(run_fit, flags, task, step=int(SETTINGS[name].split()[3]), moment="ending")
     to_the_end = flags if "--callbacks" in SETTINGS[name] else [*flags, "--callbacks=null"]
     run = run_fit(*to_the_end, task=task, points=points_everywhere())
     assert differences(run.folder, reference) == []

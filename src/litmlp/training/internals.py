@@ -1,5 +1,9 @@
 """What a run needs of Lightning 2.6 and Lightning doesn't make public, in functions that tests hold."""
 
+from io import BytesIO
+from typing import Any
+
+import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 
@@ -11,6 +15,15 @@ def restore_loader_state(trainer: Trainer) -> None:
     schedule does, makes the loader before the resume point is read.
     """
     trainer.fit_loop._load_combined_loader_states()
+
+
+def state_of(trainer: Trainer) -> dict[str, Any]:
+    """What ``Trainer.save_checkpoint`` would write now, in the CPU's memory, so that nothing changes it any more."""
+    written = BytesIO()
+    torch.save(trainer._checkpoint_connector.dump_checkpoint(weights_only=False), written)
+    written.seek(0)
+    state: dict[str, Any] = torch.load(written, map_location="cpu", weights_only=True)
+    return state
 
 
 def validation_follows(trainer: Trainer) -> bool:

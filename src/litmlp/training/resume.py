@@ -13,7 +13,7 @@ from litmlp.signals import Interruption
 from litmlp.training.announce import arithmetic
 from litmlp.training.best import BestWeights
 from litmlp.training.checkpoint_io import SafeCheckpointIO, is_between_epochs, newest_resume_point
-from litmlp.training.internals import restore_loader_state, validation_follows
+from litmlp.training.internals import restore_loader_state, state_of, validation_follows
 from litmlp.training.interrupts import take_signals
 from litmlp.training.mlp import MLP
 
@@ -25,7 +25,8 @@ class ResumePoints(Checkpoint):
     with the lowest validation loss so far: so one file, replaced atomically, is the whole state, and best.ckpt
     can always be made from it. It is written where resuming is exact:
 
-    - after a batch, unless it is the epoch's last, a validation follows, or gradients are being accumulated;
+    - after a batch, unless it is the epoch's last, a validation follows, or gradients are being accumulated; that of
+      the last step within an epoch is held until the epoch's metrics are logged, since nothing would log them later;
     - at an epoch's end, after its validation and all other callbacks (Lightning calls checkpoint callbacks
       last, and this one has to be the last of those).
 
@@ -66,6 +67,7 @@ class ResumePoints(Checkpoint):
         self.epochs = 0
         self.saved_step = -1
         self.is_within_epoch = False  # the newest point
+        self.held: dict[str, Any] | None = None  # the point of the last step, within an epoch
 
     @property
     def run(self) -> Run:
@@ -170,8 +172,11 @@ class ResumePoints(Checkpoint):
             or (validation_follows(trainer) and not trainer.should_stop)
         ):
             return
-        ends = trainer.should_stop or trainer.global_step == trainer.max_steps
-        if ends or self.interruption.signum or self._is_time(trainer, batch_idx):
+        if trainer.global_step == trainer.max_steps:
+            self.epochs = trainer.current_epoch + 1
+            self.held = state_of(trainer)
+            return
+        if trainer.should_stop or self.interruption.signum or self._is_time(trainer, batch_idx):
             self._save(trainer, is_within_epoch=True)
         self._leave_if_asked(trainer)
 
@@ -209,7 +214,11 @@ class ResumePoints(Checkpoint):
         self.epochs = trainer.current_epoch + 1
         for logger in trainer.loggers:
             logger.save()
-        trainer.save_checkpoint(self.run.last, weights_only=False)
+        if self.held is None:
+            trainer.save_checkpoint(self.run.last, weights_only=False)
+        else:
+            trainer.strategy.save_checkpoint(self.held, self.run.last)
+            trainer.strategy.barrier("the last step's resume point")
         self.saved_step, self.is_within_epoch = trainer.global_step, is_within_epoch
         if self.best.point:
             self.write_best(trainer)
