@@ -345,6 +345,33 @@ def test_what_is_wrong_with_it_is_one_line(
     assert list((tmp_path / "data" / "cache").iterdir()) == []
 
 
+def test_labels_of_a_test_may_end_in_a_full_stop_and_others_are_named(tmp_path: Path) -> None:
+    header, values = ",".join(f"x{place}" for place in range(15)), ",".join(["3"] * 14)
+    lines = [f"{number % 97},{values},{('<=50K', '>50K')[number % 2]}\n" for number in range(20_000)]
+    (tmp_path / "train.csv").write_text(f"{header},y\n" + "".join(lines))
+    for name, wrong in (("test", ">50K."), ("other", "50K")):
+        (tmp_path / f"{name}.csv").write_text(f"{header},y\n1,{values},<=50K.\n2,{values},{wrong}\n")
+    task = table(tmp_path / "train.csv", tmp_path, target="y", test_data=str(tmp_path / "test.csv"))
+    task.prepare_data()
+    assert sorted(task.split("test")[1].tolist()) == [0, 1]
+    assert f"{tmp_path / 'test.csv'}: the full stop after labels is left out" in task.description()
+    task = table(tmp_path / "train.csv", tmp_path, target="y", test_data=str(tmp_path / "other.csv"))
+    with pytest.raises(Failure, match=r"other.csv: y is '50K', but the classes are <=50K, >50K$"):
+        task.prepare_data()
+
+
+def test_a_file_with_old_line_ends_is_divided_like_others(tmp_path: Path) -> None:
+    header = ",".join(f"x{place}" for place in range(15))
+    lines = [",".join(f"{number % (89 + place)}.5" for place in range(16)) for number in range(20_000)]
+    blocks = []
+    for end in ("\n", "\r"):
+        (tmp_path / "numbers.csv").write_text(end.join([f"{header},y", *lines]), newline="")
+        task = table(tmp_path / "numbers.csv", tmp_path, target="y")
+        task.prepare_data()
+        blocks.append(task.stored["train"].layout.blocks)
+    assert blocks[0] == blocks[1] > 1
+
+
 def test_a_conversion_that_was_killed_begins_from_nothing(flights: Path, tmp_path: Path) -> None:
     undisturbed = table(flights, tmp_path / "a")
     undisturbed.prepare_data()

@@ -19,7 +19,7 @@ import torch
 from litmlp import Failure, Network, UsageError, load
 from litmlp.commands import export, fit, predict
 from litmlp.commands import test as test_command
-from litmlp.commands.answer_formats import write_answers
+from litmlp.commands.answer_formats import Answered, write_answers
 from litmlp.inference.rows import rows_from
 from litmlp.model.columns import Column, TableForm
 from litmlp.model.loading import weights_sha256
@@ -211,6 +211,26 @@ def test_labels_that_end_in_a_full_stop_are_those_without(tmp_path: Path):
     assert task.description()[0] == f"{tmp_path / 'test.csv'}: the full stop after labels is left out"
 
 
+@pytest.mark.parametrize("column", ["event_id", "day"])
+def test_any_column_of_numbers_or_dates_orders_rows_in_time(tmp_path: Path, column: str):
+    lines = [f"{number},{2000 + number}-01-01,{number % 7},{number % 5}" for number in range(100)]
+    content = "event_id,day,x,y\n" + "\n".join(lines) + "\n"
+    task = table(tmp_path, content, time_by=column, columns={column: "ignore", "y": "number"})
+    assert len(task.split("train")[0]) == 64
+    assert task.split("test")[1].flatten().tolist() == [number % 5 for number in range(80, 100)]
+
+
+def test_a_time_that_stands_still_orders_nothing(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"^--time_by t: it is the same in all rows$"):
+        table(tmp_path, "t,x,y\n" + "".join(f"3,{number},{number % 5}\n" for number in range(50)), time_by="t")
+
+
+def test_a_format_of_dates_that_rows_in_json_cant_have_is_refused(tmp_path: Path):
+    content = "d,y\n" + "".join(f"{1 + number % 28}.1.2020,{number % 5}\n" for number in range(50))
+    with pytest.raises(UsageError, match=r"^--columns {d: %-d.%-m.%Y}: is no format of dates \('-' is a bad directive"):
+        table(tmp_path, content, columns={"d": "%-d.%-m.%Y"})
+
+
 @pytest.mark.parametrize(("rows", "size"), [(1, 16), (3199, 16), (3200, 32), (13_209, 128), (10**9, 4096)])
 def test_an_epoch_has_about_100_steps(rows: int, size: int):
     assert batch_size_for(rows) == size
@@ -397,6 +417,28 @@ def test_answers_are_written_to_files(houses_run: Path, houses_csv: Path, tmp_pa
     assert not list(tmp_path.glob(".*")), "nothing temporary is left"
 
 
+def test_parquet_has_numbers_where_they_are_plain_and_text_as_it_was_written(tmp_path: Path):
+    long = "x" * 3_000_000
+    columns: list[dict[str, Any]] = [
+        {"code": "007", "size": "3", "cost": "1.5", "paid": "t", "day": "2020-01-01", "text": long, "odd": "9" * 20},
+        {"code": "8", "size": None, "cost": "-2", "paid": "f", "day": None, "text": "", "odd": "1"},
+    ]
+    answers = [
+        Answered("", "", {}, {**row, "prediction": label, "probability": 0.25})
+        for row, label in zip(columns, ("yes", "no"), strict=True)
+    ]
+    write_answers(iter(answers), "parquet", 0, str(tmp_path / "a.parquet"))
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT * FROM '{tmp_path / 'a.parquet'}'").fetchall()
+    assert found == [
+        ("007", 3, 1.5, "t", "2020-01-01", long, "9" * 20, "yes", 0.25),
+        ("8", None, -2.0, "f", None, None, "1", "no", 0.25),
+    ]
+    write_answers(iter([]), "parquet", 0, str(tmp_path / "none.parquet"))
+    with duckdb.connect() as connection:
+        assert connection.execute(f"SELECT * FROM '{tmp_path / 'none.parquet'}'").fetchall() == []
+
+
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
@@ -512,3 +554,17 @@ def test_a_linear_model_of_many_classes_is_fitted_on_fewer_rows(monkeypatch: pyt
     third = linear.fit_linear(network, samples[::3], targets[::3]).weight
     monkeypatch.setattr(linear, "MOST_WORK", 30 * 5 * (3 + linear.SOFTMAX))
     assert torch.equal(linear.fit_linear(network, samples, targets).weight, third)
+
+
+def test_a_regression_with_more_features_than_rows_has_the_weights_of_the_larger_system() -> None:
+    x, y = (torch.randn(20, columns, dtype=torch.float64, generator=generator(0)) for columns in (70, 2))
+    gram = x.T @ x + linear.PENALTY * 20 * torch.eye(70, dtype=torch.float64)
+    torch.testing.assert_close(linear.ridge(x, y), torch.linalg.solve(gram, x.T @ y))
+
+
+@pytest.mark.parametrize(
+    ("features", "rows"), [(17, 100_000), (1_000, 100_000), (2_000, 25_000), (10_000, 3_162), (10**12, 1)]
+)
+def test_a_linear_regression_takes_seconds_whatever_the_features(features: int, rows: int) -> None:
+    network = Network(Settings(Spec("t", (2,), 1, None), hidden=()))
+    assert linear.most_rows(network, features) == rows

@@ -21,7 +21,7 @@ from litmlp.lock import BEAT_EVERY, InUseError, RunLock
 from litmlp.notes import note
 from litmlp.signals import INTERRUPTION
 
-FORMAT = 2  # raised with every change of what is in the files, or of how they are made
+FORMAT = 3  # raised with every change of what is in the files, or of how they are made
 HEADER = "header.json"
 ADVICE = "make room, or choose another --data_dir"
 PIECES, PIECE = 16, 2**16  # of a file that its fingerprint looks at, and the bytes of each

@@ -56,7 +56,7 @@ def explain_unknown(flag: str, flags: Sequence[str], tasks_with: Callable[[str],
         flags: all there are.
         tasks_with: gives the tasks that have a flag of this name.
     """
-    if tasks := tasks_with(flag.removeprefix("--")):
+    if flag not in flags and (tasks := tasks_with(flag.removeprefix("--"))):
         return f"there is no flag {flag} for this task: --task {' or '.join(tasks)} has one"
     similar = difflib.get_close_matches(flag, flags, n=1, cutoff=0.7)
     return f"there is no flag {flag}" + (f"; did you mean {similar[0]}?" if similar else " (see --help)")

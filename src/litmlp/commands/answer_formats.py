@@ -2,18 +2,22 @@
 
 import csv
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from litmlp.errors import UsageError, about, printable
 from litmlp.files import regular_file, write_durably, writing
+from litmlp.inference.dialects import LONG_LINES
 from litmlp.inference.sources import PARQUET
-from litmlp.inference.sql import require_utf8, sql_path
+from litmlp.inference.sql import as_sql, require_utf8, sql_file, sql_path, sql_text
 
 ENDINGS = {".csv": "csv", ".json": "json", ".txt": "text", **dict.fromkeys(PARQUET, "parquet")}
 ADVICE = "make room or rights, or choose another --output"
+TYPES = ("BIGINT", "DOUBLE", "VARCHAR")  # each has what those before it have
+PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(?P<fraction>\.\d+)?", re.ASCII)  # that is read as it was written
 
 
 class Answered(NamedTuple):
@@ -72,10 +76,11 @@ def write_answers(answers: Iterator[Answered], form: str, width: int, output: st
             require_utf8(target)
 
     def write_file(path: Path) -> None:
+        types = ColumnTypes()
         with path.open("w", encoding="utf-8", newline="") as file:
-            write(answers, form, width, file)
+            write(types.noting(answers), form, width, file)
         if form == "parquet":
-            to_parquet(path)
+            to_parquet(path, types.found or {"prediction": TYPES[0]})
 
     with writing(Path(output), ADVICE):
         write_durably(target, write_file)
@@ -101,12 +106,56 @@ def write(answers: Iterator[Answered], form: str, width: int, stream: TextIO) ->
             table.writerow(answer.columns.values())
 
 
-def to_parquet(path: Path) -> None:
-    """Turn a CSV file into a Parquet file of the same name."""
+class ColumnTypes:
+    """The types that the columns of answers have in Parquet: text, unless all of a column's values are plain numbers.
+
+    Attributes:
+        found: DuckDB's type by column.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def noting(self, answers: Iterator[Answered]) -> Iterator[Answered]:
+        """Pass answers on, after a look at their columns."""
+        for answer in answers:
+            for name, value in answer.columns.items():
+                self.found[name] = max(self.found.get(name, TYPES[0]), type_of(value), key=TYPES.index)
+            yield answer
+
+
+def type_of(value: Any) -> str:
+    """The first of ``TYPES`` that has this value as it is written."""
+    if value is None or value == "":
+        return TYPES[0]
+    if isinstance(value, str):
+        digits = PLAIN_NUMBER.fullmatch(value)
+        return TYPES[2] if digits is None else TYPES[1] if digits["fraction"] else TYPES[0]
+    return TYPES[0] if type(value) is int and abs(value) < 2**63 else TYPES[1] if type(value) is float else TYPES[2]
+
+
+def to_parquet(path: Path, types: Mapping[str, str]) -> None:
+    """Turn a CSV file with a header into a Parquet file of the same name.
+
+    Args:
+        path: of the file.
+        types: DuckDB's by column, in their order.
+    """
     import duckdb  # noqa: PLC0415 (where no table is written it isn't needed)
 
     packed = path.with_name(f"{path.name}.parquet")
-    source = f"read_csv({sql_path(path)}, header=true, delim=',', quote='\"', sample_size=-1)"
+    columns = ", ".join(f"{sql_text(name)}: '{kind}'" for name, kind in types.items())
+    options = {
+        "header": "true",
+        "auto_detect": "false",
+        "delim": "','",
+        "quote": "'\"'",
+        "escape": "'\"'",
+        "columns": f"{{{columns}}}",
+        "hive_partitioning": "false",
+        **LONG_LINES,
+    }
+    source = f"read_csv({sql_file(path)}, {as_sql(options)})"
     try:
         with duckdb.connect() as connection:
             connection.execute(f"COPY (SELECT * FROM {source}) TO {sql_path(packed)} (FORMAT parquet)")

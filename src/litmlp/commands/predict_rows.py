@@ -98,4 +98,5 @@ def columns_of(network: Network, answer: dict[str, Any], taken: Sequence[str]) -
         each = dict(zip(classes, answer["probabilities"], strict=True))
         found = {"prediction": answer["label"], "probability": answer["probability"]}
         found |= {f"probability_{name}": value for name, value in each.items()}
-    return {f"{name}_" if name in taken else name: value for name, value in found.items()}
+    lowered = {name.lower() for name in taken}  # DuckDB, which writes Parquet, takes A and a for one
+    return {f"{name}_" if name.lower() in lowered else name: value for name, value in found.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litmlp.errors import Failure
-from litmlp.inference.sql import as_sql, first_line, sql_path
+from litmlp.inference.sql import as_sql, first_line, sql_file
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -72,7 +72,7 @@ def dialect_of(connection: "DuckDBPyConnection", path: Path, text: Path) -> Dial
 
     query = (
         "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns"
-        f" FROM sniff_csv({sql_path(text)}, all_varchar=true"
+        f" FROM sniff_csv({sql_file(text)}, all_varchar=true, hive_partitioning=false"
     )
     long = as_sql(LONG_LINES)  # takes four times as long
     found = None
@@ -127,7 +127,7 @@ def encoding_of(path: Path) -> str:
                         encoding = "cp1252"
     except OSError as error:
         raise Failure(f"can't read {path}: {error.strerror}") from None
-    return encoding
+    return "cp1252" if decoder.getstate()[0] else encoding
 
 
 def with_header(path: Path, header: str) -> Dialect | None:
@@ -135,7 +135,11 @@ def with_header(path: Path, header: str) -> Dialect | None:
     with path.open(encoding="utf-8-sig", newline="") as file:
         line = file.readline(BLOCK)
     for delimiter in DELIMITERS:
-        names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+        try:
+            fields = next(csv.reader([line], delimiter=delimiter), [])
+        except csv.Error:  # a field is longer than any name
+            continue
+        names = [name.strip() for name in fields]
         if header in names and all(names) and len(set(names)) == len(names):
             return Dialect(delimiter, '"', '"', 0, True, names)
     return None

@@ -30,6 +30,8 @@ def number_sql(text: str, form: str) -> str:
 def date_sql(text: str, form: str) -> str:
     """The SQL of a date's days since 1970, NULL where there is none; also of ISO 8601, whatever the format.
 
+    An offset from UTC is left out: the days are those of the clock on the wall.
+
     Args:
         text: SQL of the text.
         form: a strptime format.

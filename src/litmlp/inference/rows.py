@@ -104,6 +104,4 @@ def date_from(text: str, form: str) -> float | None:
             moment = datetime.fromisoformat(text)
         except ValueError:
             return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.timestamp() / SECONDS_A_DAY
+    return moment.replace(tzinfo=UTC).timestamp() / SECONDS_A_DAY  # as DuckDB leaves an offset out

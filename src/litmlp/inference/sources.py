@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.dialects import LONG_LINES, Dialect, dialect_of, in_utf8, with_header
-from litmlp.inference.sql import as_sql, sql_path, sql_text
+from litmlp.inference.sql import as_sql, sql_file, sql_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -18,6 +18,7 @@ BYTES_OF_PACKED_ROWS = 30  # each, as a guess
 PACKED = (".gz", ".zst")
 PARQUET = (".parquet", ".pq")
 MOST_REJECTED = 1_000  # rows of a file that are kept to say why
+ITS_OWN_COLUMNS = "hive_partitioning=false"  # and none of a folder called column=value
 
 
 class Source(NamedTuple):
@@ -40,7 +41,7 @@ class Source(NamedTuple):
             first: whether only the first rows are asked for, and broken ones may be left out: it takes less memory.
         """
         if self.dialect is None:
-            return f"read_parquet({sql_path(self.path)})"
+            return f"read_parquet({sql_file(self.path)}, {ITS_OWN_COLUMNS})"
         delimiter, quote, escape, skip, has_header, names = self.dialect
         types = (f"{sql_text(name)}: '{'FLOAT' if name in numbers else 'VARCHAR'}'" for name in names)
         options = {
@@ -58,7 +59,7 @@ class Source(NamedTuple):
             options["ignore_errors"] = "true"
         else:
             options |= {"store_rejects": "true", **LONG_LINES}
-        return f"read_csv({sql_path(self.path)}, {as_sql(options)})"
+        return f"read_csv({sql_file(self.path)}, {as_sql(options)}, {ITS_OWN_COLUMNS})"
 
 
 def source_of(
@@ -98,13 +99,19 @@ def files_of(patterns: Sequence[str]) -> list[Path]:
     """
     files: list[Path] = []
     for pattern in patterns:
-        # Unlike Path.exists, this one says no where there can't be such a file.
-        found = sorted(glob(pattern, recursive=True)) if has_magic(pattern) else [pattern]  # noqa: PTH207
-        found = [name for name in found if os.path.isfile(name)]  # noqa: PTH113
+        found = matches(pattern)
         if not found:
             raise UsageError(f"{pattern}: {why_no_file(pattern)}")
         files += map(Path, found)
     return files
+
+
+def matches(pattern: str) -> list[str]:
+    """The files of a pattern in order, or the one of this name, which may have brackets in it."""
+    if os.path.isfile(pattern):  # noqa: PTH113 (unlike Path.is_file, it says no where there can't be such a file)
+        return [pattern]
+    found = glob(pattern, recursive=True) if has_magic(pattern) else []  # noqa: PTH207
+    return sorted(name for name in found if os.path.isfile(name))  # noqa: PTH113
 
 
 def why_no_file(name: str) -> str:
@@ -124,9 +131,7 @@ def about_how_many_rows(patterns: Sequence[str]) -> int:
     """
     rows = 0
     for pattern in patterns:
-        for name in glob(pattern, recursive=True) if has_magic(pattern) else [pattern]:  # noqa: PTH207
-            if not os.path.isfile(name):  # noqa: PTH113
-                continue
+        for name in matches(pattern):
             try:
                 size = Path(name).stat().st_size
                 with Path(name).open("rb") as file:
@@ -134,5 +139,6 @@ def about_how_many_rows(patterns: Sequence[str]) -> int:
             except OSError as error:
                 raise Failure(f"can't read {name}: {error.strerror}") from None
             packed = Path(name).suffix.lower() in (*PACKED, *PARQUET)
-            rows += size // BYTES_OF_PACKED_ROWS if packed else size * start.count(b"\n") // max(1, len(start))
+            lines = start.count(b"\n") or start.count(b"\r")
+            rows += size // BYTES_OF_PACKED_ROWS if packed else size * lines // max(1, len(start))
     return rows

@@ -1,5 +1,6 @@
 """Names, texts and options as DuckDB's SQL has them, and what it says of an error."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,9 +18,14 @@ def sql_text(text: str) -> str:
 
 
 def sql_path(path: Path) -> str:
-    """A path as SQL has it; raises what :func:`require_utf8` does."""
+    """The path of a file to write, as SQL has it; raises what :func:`require_utf8` does."""
     require_utf8(path)
     return sql_text(str(path))
+
+
+def sql_file(path: Path) -> str:
+    """The path of a file to read: brackets around what DuckDB would take for a pattern; raises as :func:`sql_path`."""
+    return re.sub(r"[][*?]", r"[\g<0>]", sql_path(path))
 
 
 def require_utf8(path: Path) -> None:

@@ -63,6 +63,7 @@ class TextTable:
         self.connection: DuckDBPyConnection = duckdb.connect(self.database, config={**config, **self.limits()})
         # It takes a time quadratic in the columns (DuckDB 2.0): 99 s for 500 of them.
         self.connection.execute("SET disabled_optimizers = 'in_clause'")
+        finalize(self, self.connection.close)  # before the folder is deleted: Windows keeps what is open
         self.skip_ragged = skip_ragged
         self.notes: list[str] = []
         self.files = files_of(paths)
@@ -103,6 +104,7 @@ class TextTable:
 
     def _types(self) -> dict[str, str]:
         types: dict[str, str] = {}
+        spelled: dict[str, str] = {}
         for path, source in zip(self.files, self.sources, strict=True):
             try:
                 description = self.connection.execute(f"DESCRIBE SELECT * FROM {source.sql()}").fetchall()
@@ -111,6 +113,8 @@ class TextTable:
             for name, kind, *_ in description:
                 if not name.isprintable():
                     raise Failure(f"{path}: the column {name!r} can't be printed: rename it")
+                if spelled.setdefault(name.lower(), name) != name:
+                    raise Failure(f"{path}: {name} and {spelled[name.lower()]} are one column: spell them alike")
                 types[name] = kind if types.get(name, kind) == kind else "VARCHAR"
         return types
 
@@ -128,10 +132,10 @@ class TextTable:
                 raise Failure(f"{path}: {problem}")
         return int(self.run("SELECT count(*) FROM t")[0][0])
 
-    def show_progress(self) -> None:
-        """Show DuckDB's own bar on a terminal from now on, for each query that takes more than two seconds."""
+    def show_progress(self, wanted: bool = True) -> None:
+        """Show DuckDB's own bar on a terminal, or no longer, for each query that takes more than two seconds."""
         if sys.stdout.isatty() and is_first_process():
-            self.run("SET enable_progress_bar = true")
+            self.run(f"SET enable_progress_bar = {str(wanted).lower()}")
 
     def distinct(self, columns: Mapping[str, tuple[int, int]]) -> dict[str, int]:
         """How many different values columns of a loaded table have.
@@ -166,7 +170,10 @@ class TextTable:
 
     def column(self, value: str) -> Any:
         """An array (rows,) of what the SQL ``value`` gives for each row of a loaded table."""
-        return self.connection.execute(f"SELECT {value} AS v FROM t").fetchnumpy()["v"]
+        try:
+            return self.connection.execute(f"SELECT {value} AS v FROM t").fetchnumpy()["v"]
+        except self.error as error:
+            raise self.failure(error) from None
 
     def stream(self, query: str, rows: int) -> Iterator[list[tuple[Any, ...]]]:
         """The rows that a query gives, in lists of a few thousand; raises what :meth:`run` does."""
@@ -188,6 +195,7 @@ class TextTable:
         except self.error:  # there is no such table before the first CSV file was read
             return {}
         problems = {}
+        names = {str(source.path): str(path) for source, path in zip(self.sources, self.files, strict=True)}
         for file in dict.fromkeys(row[0] for row in found):
             own: dict[int, str] = {}
             for name, line, message in found:
@@ -196,6 +204,5 @@ class TextTable:
             (first, reason), *rest = own.items()
             others = ", ".join(str(line) for line, _ in rest[:LINES_NAMED])
             more = f"; so are lines {others}{', …' if len(rest) > LINES_NAMED else ''}" if others else ""
-            shown = next((str(path) for path in self.files if path.name == Path(file).name), file)  # of a copy in UTF-8
-            problems[shown] = f"line {first} is broken: {reason.splitlines()[0][:200]}{more}"
+            problems[names.get(file, file)] = f"line {first} is broken: {reason.splitlines()[0][:200]}{more}"
         return problems

@@ -104,10 +104,13 @@ def time_kind(table: TextTable, question: Question) -> Kind:
     """What the column is that orders rows in time.
 
     Raises:
-        UsageError: if its values are neither numbers nor dates.
+        UsageError: if its values are neither numbers nor dates, or all the same.
     """
     assert question.time_by is not None
-    kind = kind_of(table, question.time_by, question.asked.get(question.time_by))
+    asked = question.asked.get(question.time_by)
+    kind = kind_of(table, question.time_by, None if asked == "ignore" else asked, target=True)
+    if kind.distinct == 1:
+        raise UsageError(f"--time_by {question.time_by}: it is the same in all rows")
     if kind.kind not in ("number", "date"):
         raise UsageError(f"--time_by {question.time_by}: its values are neither numbers nor dates")
     return kind

@@ -1,6 +1,7 @@
 """What each column of a table is: decided from all of its rows, and said with the reason."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from litmlp.errors import UsageError
@@ -168,11 +169,12 @@ def as_asked(table: TextTable, found: Kind, asked: str, known: int) -> Kind:
 
 
 def check_format(table: TextTable, form: str, flag: str) -> None:
-    """Raise a UsageError if dates can't have the format, where it is one."""
+    """Raise a UsageError if dates can't have the format, where it is one: in files or, read by Python, in JSON."""
     if "%" in form:
+        query = f"SELECT strftime(TIMESTAMP '2000-02-03', {sql_text(form)})"
         try:
-            table.connection.execute(f"SELECT strftime(TIMESTAMP '2000-02-03', {sql_text(form)})")
-        except table.error as error:
+            datetime.strptime(table.connection.execute(query).fetchall()[0][0], form)
+        except (table.error, ValueError) as error:
             raise UsageError(f"{flag}: is no format of dates ({first_line(error)})") from None
 
 

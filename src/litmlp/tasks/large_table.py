@@ -10,8 +10,8 @@ from weakref import finalize
 from litmlp.cache import ADVICE
 from litmlp.errors import Failure
 from litmlp.inference.rows import OVERFLOW
-from litmlp.inference.sources import PARQUET, about_how_many_rows
-from litmlp.inference.sql import sql_name, sql_path, sql_text
+from litmlp.inference.sources import ITS_OWN_COLUMNS, PARQUET, about_how_many_rows
+from litmlp.inference.sql import sql_file, sql_name, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.tasks.arrow import StreamError, batches_of
 
@@ -63,8 +63,8 @@ class LargeTable(TextTable):
         self.run(f"SET threads = {min(threads, self.memory // A_THREAD)}")
         self.in_place = all(path.suffix.lower() in PARQUET for path in self.files)
         if self.in_place:
-            names = ", ".join(sql_path(path) for path in self.files)
-            self.below = f"(SELECT * FROM read_parquet([{names}], union_by_name=true))"
+            names = ", ".join(sql_file(path) for path in self.files)
+            self.below = f"(SELECT * FROM read_parquet([{names}], union_by_name=true, {ITS_OWN_COLUMNS}))"
             self.run("SET parquet_metadata_cache = true")
         self.numbers: set[str] = set()
         if not any(is_number(text) for text in missing):
@@ -156,6 +156,7 @@ class LargeTable(TextTable):
         asked = ", ".join(f"{value} AS {sql_name(name)}" for name, value in zip(self.names, values, strict=True))
         self.show_progress()
         self.run(f"CREATE OR REPLACE TABLE raw AS SELECT {asked} FROM ({self.query})")
+        self.show_progress(False)  # the conversion has a line of its own
         for path, problem in self.ragged().items():
             raise Failure(f"{path}: {problem}")
 

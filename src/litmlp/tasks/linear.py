@@ -1,5 +1,6 @@
 """A linear model on the same features: the mark that a network has to beat."""
 
+from math import isqrt
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ MOST_ROWS = 100_000  # that it is fitted on
 MOST_WORK = 200_000_000  # rows x classes x (features + SOFTMAX) of a step, of which there are up to 125: 0.07 s each
 SOFTMAX = 64  # features whose products take as long as the softmax
 ROWS_AT_ONCE = 4_096  # that are answered
+MOST_PRODUCTS = 10**11  # of a regression: rows x features x whichever are fewer, 5 s
 PENALTY = 1e-4
 
 
@@ -42,20 +44,14 @@ def fit_linear(network: Network, samples: Tensor, targets: Tensor) -> Linear:
 
     Args:
         network: without bins, with the statistics of the samples.
-        samples: (samples, *sample_shape); of more than 100,000 every n-th is taken, and of fewer where classes and
-            features are so many that it would take over ten seconds.
+        samples: (samples, *sample_shape); of more than 100,000 every n-th is taken, and of fewer where features and
+            classes are so many that it would take over ten seconds.
         targets: class indices (samples,) or values (samples, outputs).
     """
-    most = MOST_ROWS
-    if network.spec.classes is not None:
-        features = features_of(network, samples[:1]).shape[1]
-        most = min(MOST_ROWS, max(1, MOST_WORK // (network.spec.outputs * (features + SOFTMAX))))
-    step = -(-len(samples) // most)
+    step = -(-len(samples) // most_rows(network, features_of(network, samples[:1]).shape[1]))
     x, targets = features_of(network, samples[::step]), targets[::step]
-    penalty = PENALTY * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
     if network.spec.classes is None:
-        y = network.standardised_targets(targets).to(x.dtype)
-        return Linear(network, torch.linalg.solve(x.T @ x + penalty, x.T @ y))
+        return Linear(network, ridge(x, network.standardised_targets(targets).to(x.dtype)))
     weight = torch.zeros(x.shape[1], network.spec.outputs, dtype=x.dtype, requires_grad=True)
     optimizer = torch.optim.LBFGS([weight], max_iter=100, history_size=10, line_search_fn="strong_wolfe")
 
@@ -68,6 +64,27 @@ def fit_linear(network: Network, samples: Tensor, targets: Tensor) -> Linear:
     with torch.enable_grad():
         optimizer.step(closure)
     return Linear(network, weight.detach())
+
+
+def most_rows(network: Network, features: int) -> int:
+    """How many rows the model is fitted on at most."""
+    if network.spec.classes is None:
+        most = max(MOST_PRODUCTS // features**2, isqrt(MOST_PRODUCTS // features))
+    else:
+        most = MOST_WORK // (network.spec.outputs * (features + SOFTMAX))
+    return min(MOST_ROWS, max(1, most))
+
+
+def ridge(x: Tensor, y: Tensor) -> Tensor:
+    """The weights (features, outputs) of a ridge regression of y (rows, outputs) on x (rows, features)."""
+    rows, features = x.shape
+    penalty = PENALTY * rows * torch.eye(min(rows, features), dtype=x.dtype)
+    solved: Tensor
+    if rows < features:  # the same solution, of a smaller system
+        solved = x.T @ torch.linalg.solve(x @ x.T + penalty, y)
+    else:
+        solved = torch.linalg.solve(x.T @ x + penalty, x.T @ y)
+    return solved
 
 
 def features_of(network: Network, samples: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 from litmlp.cgroups import machine_memory
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.sources import PACKED, PARQUET, files_of
-from litmlp.inference.sql import first_line, sql_path
+from litmlp.inference.sql import first_line, sql_file
 from litmlp.notes import note
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
@@ -96,7 +96,7 @@ def parquet_cells(path: Path) -> int:
     """
     import duckdb  # noqa: PLC0415 (where no table is read it isn't needed)
 
-    file = sql_path(path)
+    file = sql_file(path)
     query = f"SELECT num_rows, (SELECT count(*) FROM parquet_schema({file})) FROM parquet_file_metadata({file})"
     try:
         with duckdb.connect() as connection:

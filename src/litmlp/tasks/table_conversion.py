@@ -140,6 +140,7 @@ class Conversion:
         table = self._table(name, [column for column in names if column not in plain])
         check_columns(table, form)
         table.load()
+        target.accept_full_stops(table)
         notes = table.notes + target.drop_missing(table)
         rows = int(table.run("SELECT count(*) FROM t")[0][0])
         require_rows(PURPOSES[name], rows, table.source)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from litmlp.errors import Failure
 from litmlp.inference.encode import column_sql
-from litmlp.inference.sql import sql_name
+from litmlp.inference.sql import sql_name, sql_text
 from litmlp.model.columns import Column, TableForm
 from litmlp.randomness import SPLIT, generator
 from litmlp.tasks.dealing import Dealer
@@ -184,9 +184,10 @@ def encoded_sql(table: LargeTable, column: Column) -> str:
 def check_classes(table: LargeTable, target: Target, targets: Any) -> None:
     """Raise a Failure if a target (rows,) is none of the classes."""
     if target.classes is not None and (targets == len(target.classes)).any():
+        text, known = table.text(target.kind.name), ", ".join(map(sql_text, target.classes))
+        found = table.run(f"SELECT {text} FROM t WHERE {text} NOT IN ({known}) LIMIT 1")[0][0]
         known = ", ".join(target.classes)[:200]
-        name = target.kind.name
-        raise Failure(f"{table.source}: {name} has a value that isn't one of the classes, which are {known}")
+        raise Failure(f"{table.source}: {target.kind.name} is {found!r}, but the classes are {known}")
 
 
 def check_numbers(table: LargeTable, form: TableForm, summary: Summary) -> None:

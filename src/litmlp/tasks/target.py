@@ -52,7 +52,7 @@ class Target(NamedTuple):
             if values.isinf().any():
                 raise Failure(f"{names}: {name} holds what isn't a number")
             return values
-        self._accept_full_stops(table)
+        self.accept_full_stops(table)
         indices = encode(table, [Column(name, "category", categories=self.classes)])[:, 0].long()  # (rows,)
         unknown = (indices == len(self.classes)).nonzero().flatten()
         if len(unknown):
@@ -61,10 +61,12 @@ class Target(NamedTuple):
             raise Failure(f"{names}: {name} is {found!r} (row {int(unknown[0]) + 1}), but the classes are {known}")
         return indices
 
-    def _accept_full_stops(self, table: TextTable) -> None:
+    def accept_full_stops(self, table: TextTable) -> None:
         """Take labels that differ from the classes by a full stop at the end as these: so are those of UCI's Adult."""
+        if self.classes is None:
+            return
         column = sql_name(self.kind.name)
-        known = ", ".join(sql_text(label) for label in self.classes or ())
+        known = ", ".join(sql_text(label) for label in self.classes)
         stopped = f"{column} NOT IN ({known}) AND rtrim({column}, '.') IN ({known})"
         if table.run(f"SELECT count(*) FROM t WHERE {stopped}")[0][0]:
             table.replace(self.kind.name, f"rtrim({column}, '.')", stopped)
