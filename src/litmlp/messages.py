@@ -8,7 +8,7 @@ IN_WORDS = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
-    "str": "a word",
+    "str": 'text, if need be in quotes like ["-999"]',
     "Sequence": "a list like '[512,256]'",
     "dict": "settings like '{name: value}'",
 }
