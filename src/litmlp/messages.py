@@ -8,7 +8,7 @@ IN_WORDS = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
-    "str": 'text, if need be in quotes like ["-999"]',
+    "str": "text",
     "Sequence": "a list like '[512,256]'",
     "dict": "settings like '{name: value}'",
 }
@@ -45,7 +45,8 @@ def explain(message: str, flags: Sequence[str], tasks_with: Callable[[str], Sequ
     expected = re.findall(r"Expected an? (.*?)(?:\. Got|$)", message, re.MULTILINE)
     plain = [re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", type_).removeprefix("typing.") for type_ in expected]
     wanted = [IN_WORDS.get(type_, type_.replace("Literal", "one of ")) for type_ in plain if type_ != "NoneType"]
-    return f"--{key} {value['value']}: must be {' or '.join(wanted) or 'something else (see --help)'}"
+    hint = ", so put it in quotes" if wanted == [IN_WORDS["str"]] and value["value"] != "None" else ""
+    return f"--{key} {value['value']}: must be {' or '.join(wanted) or 'something else (see --help)'}{hint}"
 
 
 def explain_unknown(flag: str, flags: Sequence[str], tasks_with: Callable[[str], Sequence[str]]) -> str:

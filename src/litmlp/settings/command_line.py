@@ -86,8 +86,6 @@ def read_command(argv: list[str]) -> Command:
     if recommended != task.recommended:
         parser = make_parser(reference, task, first.accelerator, recommended)
         parsed = parse(parser, argv)
-    for name in ("config", "run", "resume"):
-        parsed.pop(name, None)
     parsed.task = reference
     if parsed.threads is None:
         parsed.threads = default_threads(processes_in(parsed))
@@ -105,15 +103,19 @@ def read_command(argv: list[str]) -> Command:
 
 
 def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
-    """The value of every flag. A logger to files without a folder writes to the run's.
+    """The value of every flag but those that name a file or a run. A logger to files writes to the run's folder.
 
-    Of several loggers only the last can be without one.
+    Of several loggers only the last can be without a folder of its own.
 
     Raises:
         UsageError: if a flag or a value is wrong.
     """
     try:
-        return parser.parse_args(only_what_is_asked(parser, argv))
+        parsed = parser.parse_args(only_what_is_asked(parser, argv))
+        for name in ("config", "run", "resume"):
+            parsed.pop(name, None)
+        check_nulls(parser, parsed)
+        return parsed
     except jsonargparse.ArgumentError as error:
         line = explain(str(error), flags_of(parser), tasks_with)
     except RecursionError:
@@ -124,6 +126,14 @@ def parse(parser: jsonargparse.ArgumentParser, argv: list[str]) -> Namespace:
     if line == explain_missing("logger", "save_dir") and argv[-1] != of_the_run:
         return parse(parser, [*argv, of_the_run])
     raise UsageError(line) from None
+
+
+def check_nulls(parser: jsonargparse.ArgumentParser, parsed: Namespace) -> None:
+    """Raise a UsageError if a flag that can't be null is: jsonargparse takes one in a file for a flag not given."""
+    try:
+        parser.validate(parsed, skip_unset=False)
+    except TypeError as error:
+        raise UsageError(explain(str(error), flags_of(parser), tasks_with)) from None
 
 
 def tasks_with(flag: str) -> list[str]:
