@@ -37,7 +37,7 @@ def test_killed_runs_end_as_undisturbed_ones(capfd: pytest.CaptureFixture[str]) 
 
 @pytest.mark.slow
 def test_killed_searches_lose_no_trial(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["--rounds", "2", "--seed", "1", "--only", "search", "--jobs", "1"]) == 0
+    assert main(["--rounds", "1", "--seed", "1", "--only", "search", "--jobs", "1"]) == 0
     assert re.search(r"^(\d) of \1 rounds, (\d+) of \2 kills: identical$", capfd.readouterr().out, re.MULTILINE)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-COUNTS = "flags=25,commands=20,files=20,checkpoints=25,images=15,tables=20,requests=100"
+COUNTS = "flags=20,commands=15,files=15,checkpoints=20,images=10,tables=15,requests=100"
 
 
 @pytest.mark.slow
