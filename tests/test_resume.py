@@ -80,6 +80,13 @@ def test_a_run_that_is_broken_off_ends_as_one_that_was_not(name: str, run_fit: F
     assert differences(run.folder, reference) == []
 
 
+def test_a_callback_that_serves_two_trainings_writes_the_last_step_of_each(run_fit: Fit) -> None:
+    points = points_everywhere()
+    for steps in (30, 40):
+        run = run_fit("--max_epochs=-1", f"--max_steps={steps}", points=points)
+        assert torch.load(run.last, weights_only=True)["global_step"] == steps
+
+
 @pytest.fixture
 def broken_off(run_fit: Fit) -> tuple[Run, Run, Callable[[], Run]]:
     """A run that was broken off behind step 33, an undisturbed one, and what goes on with the first."""

@@ -12,7 +12,7 @@ from litmlp.errors import UsageError, about, printable
 from litmlp.files import regular_file, write_durably, writing
 from litmlp.inference.dialects import LONG_LINES
 from litmlp.inference.sources import PARQUET
-from litmlp.inference.sql import as_sql, require_utf8, sql_file, sql_path, sql_text
+from litmlp.inference.sql import ITS_OWN_COLUMNS, as_sql, require_utf8, sql_file, sql_path, sql_text
 
 ENDINGS = {".csv": "csv", ".json": "json", ".txt": "text", **dict.fromkeys(PARQUET, "parquet")}
 ADVICE = "make room or rights, or choose another --output"
@@ -78,7 +78,7 @@ def write_answers(answers: Iterator[Answered], form: str, width: int, output: st
     def write_file(path: Path) -> None:
         types = ColumnTypes()
         with path.open("w", encoding="utf-8", newline="") as file:
-            write(types.noting(answers), form, width, file)
+            write(types.noting(answers) if form == "parquet" else answers, form, width, file)
         if form == "parquet":
             to_parquet(path, types.found or {"prediction": TYPES[0]})
 
@@ -152,10 +152,9 @@ def to_parquet(path: Path, types: Mapping[str, str]) -> None:
         "quote": "'\"'",
         "escape": "'\"'",
         "columns": f"{{{columns}}}",
-        "hive_partitioning": "false",
         **LONG_LINES,
     }
-    source = f"read_csv({sql_file(path)}, {as_sql(options)})"
+    source = f"read_csv({sql_file(path)}, {as_sql(options)}, {ITS_OWN_COLUMNS})"
     try:
         with duckdb.connect() as connection:
             connection.execute(f"COPY (SELECT * FROM {source}) TO {sql_path(packed)} (FORMAT parquet)")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litmlp.errors import Failure
-from litmlp.inference.sql import as_sql, first_line, sql_file
+from litmlp.inference.sql import ITS_OWN_COLUMNS, as_sql, first_line, sql_file
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -72,7 +72,7 @@ def dialect_of(connection: "DuckDBPyConnection", path: Path, text: Path) -> Dial
 
     query = (
         "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns"
-        f" FROM sniff_csv({sql_file(text)}, all_varchar=true, hive_partitioning=false"
+        f" FROM sniff_csv({sql_file(text)}, all_varchar=true, {ITS_OWN_COLUMNS}"
     )
     long = as_sql(LONG_LINES)  # takes four times as long
     found = None

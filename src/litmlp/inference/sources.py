@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from litmlp.errors import Failure, UsageError
 from litmlp.inference.dialects import LONG_LINES, Dialect, dialect_of, in_utf8, with_header
-from litmlp.inference.sql import as_sql, sql_file, sql_text
+from litmlp.inference.sql import ITS_OWN_COLUMNS, as_sql, sql_file, sql_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -18,7 +18,6 @@ BYTES_OF_PACKED_ROWS = 30  # each, as a guess
 PACKED = (".gz", ".zst")
 PARQUET = (".parquet", ".pq")
 MOST_REJECTED = 1_000  # rows of a file that are kept to say why
-ITS_OWN_COLUMNS = "hive_partitioning=false"  # and none of a folder called column=value
 
 
 class Source(NamedTuple):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from litmlp.errors import Failure
 
+ITS_OWN_COLUMNS = "hive_partitioning=false"  # of a file, and none of a folder called column=value
+
 
 def as_sql(options: Mapping[str, str]) -> str:
     """A function's options, by name, as SQL has them."""

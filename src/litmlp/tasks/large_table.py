@@ -10,8 +10,8 @@ from weakref import finalize
 from litmlp.cache import ADVICE
 from litmlp.errors import Failure
 from litmlp.inference.rows import OVERFLOW
-from litmlp.inference.sources import ITS_OWN_COLUMNS, PARQUET, about_how_many_rows
-from litmlp.inference.sql import sql_file, sql_name, sql_text
+from litmlp.inference.sources import PARQUET, about_how_many_rows
+from litmlp.inference.sql import ITS_OWN_COLUMNS, sql_file, sql_name, sql_text
 from litmlp.inference.tables import TextTable
 from litmlp.tasks.arrow import StreamError, batches_of
 

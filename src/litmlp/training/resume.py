@@ -219,6 +219,7 @@ class ResumePoints(Checkpoint):
         else:
             trainer.strategy.save_checkpoint(self.held, self.run.last)
             trainer.strategy.barrier("the last step's resume point")
+            self.held = None
         self.saved_step, self.is_within_epoch = trainer.global_step, is_within_epoch
         if self.best.point:
             self.write_best(trainer)
